@@ -1,0 +1,181 @@
+# SPDX-License-Identifier: BSD-3-Clause OR GPL-2.0-only
+"""Debian's stock kernels, and upstream's NTB modules built for them, unmodified.
+
+Debian leaves CONFIG_NTB and CONFIG_PCI_SW_SWITCHTEC off, so the modules are built out
+of tree from Debian's own source package.  No file of theirs is edited: the Makefiles
+test $(CONFIG_X), which make variables set.  Only CONFIG_NTB_MSI is also tested by C
+code, where it changes the size of struct ntb_dev, so every module of the set gets the
+define.  A module built without it would link and load, and then overlay its fields.
+"""
+
+import concurrent.futures
+import re
+import shutil
+
+from . import cache, debian
+from .cache import KitError, say
+
+KERNELS = {"6.12": debian.RELEASE, "7.3": debian.BACKPORTS}
+
+# What the guests need of the stock modules; the rest of 100 MB stays packed.
+STOCK = ("virtio", "virtio_ring", "virtio_pci", "virtio_pci_modern_dev",
+         "virtio_pci_legacy_dev", "virtio_net", "net_failover", "failover")
+NTB = ("switchtec", "ntb", "ntb_hw_switchtec", "ntb_transport", "ntb_netdev", "ntb_tool",
+       "ntb_perf", "ntb_pingpong", "ntb_msi_test")
+
+SOURCES = ("drivers/ntb/*", "drivers/pci/switch/*", "drivers/net/ntb_netdev.c",
+           "tools/testing/selftests/ntb/*")
+
+KBUILD = """\
+CONFIG_PCI_SW_SWITCHTEC := m
+CONFIG_NTB := m
+CONFIG_NTB_MSI := y
+CONFIG_NTB_SWITCHTEC := m
+CONFIG_NTB_TRANSPORT := m
+CONFIG_NTB_PINGPONG := m
+CONFIG_NTB_TOOL := m
+CONFIG_NTB_PERF := m
+CONFIG_NTB_MSI_TEST := m
+export CONFIG_PCI_SW_SWITCHTEC CONFIG_NTB CONFIG_NTB_MSI CONFIG_NTB_SWITCHTEC
+export CONFIG_NTB_TRANSPORT CONFIG_NTB_PINGPONG CONFIG_NTB_TOOL CONFIG_NTB_PERF
+export CONFIG_NTB_MSI_TEST
+subdir-ccflags-y += -DCONFIG_NTB_MSI=1
+obj-m += drivers/ntb/ drivers/pci/switch/
+obj-m += ntb_netdev.o
+ntb_netdev-y := drivers/net/ntb_netdev.o
+"""
+
+BUILD = """
+cd /ntb
+make -C /lib/modules/{release}/build M=/ntb -j"$(nproc)" modules
+make -C /lib/modules/{release}/build M=/ntb INSTALL_MOD_PATH=/out INSTALL_MOD_STRIP=1 \
+\tDEPMOD=true modules_install
+"""
+
+TOOLS = ("make", "bash", "dash", "coreutils", "sed", "grep", "mawk", "findutils", "gawk",
+         "xz-utils", "kmod", "gcc-14", "binutils", "libelf1t64", "libssl3t64", "pahole")
+
+RECIPE = cache.hashlib.sha256(repr((KBUILD, BUILD, STOCK, NTB)).encode()).hexdigest()[:8]
+
+
+def _release(apt, version, series):
+    """(release name, package version) of the newest kernel of a series in its suite."""
+    suite = KERNELS[series]
+    for name in apt.depends("linux-image-amd64", version):
+        found = re.fullmatch(r"linux-image-(\d.*-amd64)", name)
+        if found:
+            return found.group(1)
+    raise KitError(f"linux-image-amd64 {version} of {suite} names no kernel image")
+
+
+def _get_image(apt, release, suite, top):
+    """Unpack kernel, configuration and the stock modules that guests use."""
+    debs = top / ".image"
+    names = [f"linux-image-{release}"]
+    extra = apt.depends(names[0], apt.version(names[0], suite))
+    names += [name for name in extra if name in (f"linux-binary-{release}",
+                                                 f"linux-modules-{release}")]
+    tree = top / ".imageroot"
+    debian.new_root(tree)
+    for deb in apt.download(names, debs, suite, resolve=False):
+        debian.unpack(deb, tree, ("*/vmlinuz*", "*/config-*", "*/modules.builtin*",
+                                  "*/modules.order", *[f"*/{name}.ko*" for name in STOCK]),
+                      may_miss=True)
+    kernels = [path for path in tree.rglob("vmlinuz*") if path.is_file()]
+    if len(kernels) != 1:
+        raise KitError(f"package linux-image-{release}: expected one vmlinuz, saw {kernels}")
+    shutil.copy(kernels[0], top / "vmlinuz")
+    shutil.copytree(tree / f"usr/lib/modules/{release}", top / f"modules/{release}",
+                    symlinks=True)
+    shutil.rmtree(tree)
+    shutil.rmtree(debs)
+
+
+def _get_source(apt, series, suite, top):
+    """Unpack the NTB drivers and their self-test out of Debian's source package."""
+    package = f"linux-source-{series}"
+    debs = top / ".source"
+    (deb,) = apt.download([package], debs, suite, resolve=False)
+    tree = top / ".ntb"
+    tree.mkdir()
+    debian.unpack_nested(deb, f"./usr/src/{package}.tar.xz", tree,
+                         [f"{package}/{name}" for name in SOURCES], 1)
+    (tree / "Kbuild").write_text(KBUILD, encoding="ascii")
+    shutil.rmtree(debs)
+    return tree
+
+
+def _get_compiler(apt, release, suite, top):
+    """Unpack compiler, make and the kernel's headers into a root of their own."""
+    debs = top / ".tools"
+    headers = top / ".headers"
+    root = top / ".root"
+    debian.new_root(root)
+    depends = apt.depends(f"linux-headers-{release}",
+                          apt.version(f"linux-headers-{release}", suite))
+    names = [f"linux-headers-{release}"] + [
+        name for name in depends if re.match(r"linux-(headers|kbuild)-", name)]
+    for deb in apt.download(names, headers, suite, resolve=False):
+        debian.unpack(deb, root)
+    for deb in apt.download(TOOLS, debs, suite):
+        debian.unpack(deb, root)
+    if not (root / "usr/bin/awk").exists():
+        (root / "usr/bin/awk").symlink_to("mawk")
+    shutil.rmtree(debs)
+    shutil.rmtree(headers)
+    return root
+
+
+def _build(series, kind):
+    apt = debian.prepare_lists()
+    suite = KERNELS[series]
+    version = apt.version("linux-image-amd64", suite)
+    release = _release(apt, version, series)
+    if not release.startswith(series + "."):
+        raise KitError(f"{suite} has kernel {release}, not a {series} one")
+    name = f"kernel-{release}-{RECIPE}"
+    say(f"preparing kernel {release} and its NTB modules from {suite}")
+    facts = {"release": release, "series": series, "version": version}
+    with cache.building(name, facts) as top, \
+            concurrent.futures.ThreadPoolExecutor() as pool:
+        image = pool.submit(_get_image, apt, release, suite, top)
+        source = pool.submit(_get_source, apt, series, suite, top)
+        root = pool.submit(_get_compiler, apt, release, suite, top).result()
+        source.result().rename(root / "ntb")
+        text = debian.run_inside(root, BUILD.format(release=release))
+        image.result()
+        (top / "build.log").write_text(text, encoding="utf-8")
+        modules = top / "modules" / release
+        built = root / f"out/lib/modules/{release}/updates"
+        for path in sorted(built.rglob("*.ko*")):
+            (modules / "updates").mkdir(exist_ok=True)
+            shutil.copy(path, modules / "updates" / path.name)
+        missing = {f for f in NTB if not list((modules / "updates").glob(f"{f}.ko*"))}
+        if missing:
+            raise KitError(f"the build left no {', '.join(sorted(missing))}; {text[-2000:]}")
+        _depmod(root, release, top)
+        shutil.copy(root / "ntb/tools/testing/selftests/ntb/ntb_test.sh", top / "ntb_test.sh")
+        shutil.rmtree(root)
+    cache.remember(kind, name)
+
+
+def _depmod(root, release, top):
+    """Index the modules with the root's own depmod, which reads every compression."""
+    inside = root / "index/lib/modules"
+    inside.mkdir(parents=True)
+    (top / "modules" / release).rename(inside / release)
+    debian.run_inside(root, f"depmod -b /index {release}")
+    (inside / release).rename(top / "modules" / release)
+
+
+def prepare(series="6.12", full=False):
+    """The folder of a stock kernel: vmlinuz, modules/RELEASE, ntb_test.sh."""
+    if series not in KERNELS:
+        raise KitError(f"no stock kernel {series}: choose {' or '.join(KERNELS)}")
+    kind = f"kernel-{series}"
+    with cache.locked(kind):
+        top = cache.recall(kind, full)
+        if top is None or not top.name.endswith(RECIPE):
+            _build(series, kind)
+            top = cache.recall(kind)
+    return top
