@@ -40,14 +40,15 @@ def cache_dir():
 
 
 @contextlib.contextmanager
-def locked(name):
+def locked(name, quiet=False):
     """Hold the lock of one kind of thing; a second preparer waits here."""
     path = cache_dir() / f"{name}.lock"
     with open(path, "w", encoding="ascii") as handle:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            say(f"waiting for another run that prepares {name}")
+            if not quiet:
+                say(f"waiting for another run that prepares {name}")
             fcntl.flock(handle, fcntl.LOCK_EX)
         yield
 

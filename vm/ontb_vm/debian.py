@@ -6,11 +6,13 @@ hashes) as always, but it downloads only; packages are then unpacked into a fold
 Programs in that folder run either through its own dynamic loader or in a chroot.
 """
 
+import fnmatch
 import os
 import pathlib
 import shlex
 import shutil
 import subprocess
+import tarfile
 
 from .cache import KitError, cache_dir, locked
 
@@ -99,6 +101,7 @@ APT::Sandbox::User "root";
 APT::Install-Recommends "false";
 APT::Update::Error-Mode "any";
 Acquire::Languages "none";
+Acquire::GzipIndexes "true";
 Acquire::IndexTargets::deb::DEP-11::DefaultEnabled "false";
 Acquire::Retries "3";
 ''', encoding="utf-8")
@@ -157,18 +160,30 @@ def new_root(top):
             (top / name).symlink_to(f"usr/{name}")
 
 
-def unpack(deb, top, members=(), may_miss=False):
-    """Unpack a package, or only the members that match the patterns, into @top.
+def unpack(deb, top):
+    """Unpack a package into @top."""
+    _pipe(["dpkg-deb", "--fsys-tarfile", str(deb)],
+          ["tar", "-x", "-C", str(top), "--keep-directory-symlink", "--no-same-owner",
+           "--delay-directory-restore", "--warning=no-timestamp"])
 
-    With @may_miss a pattern without a match is no error.
-    """
-    unpacker = ["tar", "-x", "-C", str(top), "--keep-directory-symlink", "--no-same-owner",
-                "--delay-directory-restore", "--warning=no-timestamp"]
-    if members:
-        unpacker += ["--wildcards", *members]
-    if may_miss:
-        known = run(["dpkg-deb", "--fsys-tarfile", str(deb)]) if False else None
-    _pipe(["dpkg-deb", "--fsys-tarfile", str(deb)], unpacker)
+
+def unpack_some(deb, top, patterns):
+    """Copy the regular files of a package whose name matches a pattern below @top."""
+    reader = subprocess.Popen(["dpkg-deb", "--fsys-tarfile", str(deb)],
+                              stdout=subprocess.PIPE)
+    with tarfile.open(fileobj=reader.stdout, mode="r|") as archive:
+        for member in archive:
+            name = os.path.normpath(member.name)
+            if not member.isfile() or name.startswith(("/", "..")):
+                continue
+            if any(fnmatch.fnmatch(os.path.basename(name), want) for want in patterns):
+                path = top / name
+                path.parent.mkdir(parents=True, exist_ok=True)
+                with open(path, "wb") as out:
+                    shutil.copyfileobj(archive.extractfile(member), out)
+    reader.stdout.read()
+    if reader.wait() != 0:
+        raise KitError(f"dpkg-deb --fsys-tarfile {deb}: exit {reader.returncode}")
 
 
 def unpack_nested(deb, member, top, members, strip):
@@ -245,7 +260,7 @@ def _host_path(env):
 def prepare_lists():
     """Fetch the package lists (once per process) and return the private apt."""
     global _APT
-    with locked("apt"):
+    with locked("apt", quiet=True):
         if _APT is None:
             apt = Apt()
             apt.refresh()

@@ -76,17 +76,15 @@ def _get_image(apt, release, suite, top):
     names += [name for name in extra if name in (f"linux-binary-{release}",
                                                  f"linux-modules-{release}")]
     tree = top / ".imageroot"
-    debian.new_root(tree)
     for deb in apt.download(names, debs, suite, resolve=False):
-        debian.unpack(deb, tree, ("*/vmlinuz*", "*/config-*", "*/modules.builtin*",
-                                  "*/modules.order", *[f"*/{name}.ko*" for name in STOCK]),
-                      may_miss=True)
+        debian.unpack_some(deb, tree, ("vmlinuz*", "config-*", "modules.builtin*",
+                                       "modules.order", *[f"{name}.ko*" for name in STOCK]))
     kernels = [path for path in tree.rglob("vmlinuz*") if path.is_file()]
     if len(kernels) != 1:
         raise KitError(f"package linux-image-{release}: expected one vmlinuz, saw {kernels}")
     shutil.copy(kernels[0], top / "vmlinuz")
-    shutil.copytree(tree / f"usr/lib/modules/{release}", top / f"modules/{release}",
-                    symlinks=True)
+    (found,) = tree.glob(f"**/lib/modules/{release}")
+    shutil.copytree(found, top / f"modules/{release}")
     shutil.rmtree(tree)
     shutil.rmtree(debs)
 

@@ -1,15 +1,13 @@
 # SPDX-License-Identifier: BSD-3-Clause OR GPL-2.0-only
-"""Find or prepare a QEMU that has vfio-user-pci, and see whether KVM runs guests.
+"""Find or prepare a QEMU that has vfio-user-pci.
 
 QEMU has this device since 10.1; Debian 12 and 13 ship older ones, so without a newer
 one on the host the package of Debian's backports is unpacked into the cache.
 """
 
 import os
-import pathlib
 import shutil
 import subprocess
-import tempfile
 
 from . import cache, debian
 from .cache import KitError, say
@@ -77,43 +75,3 @@ def prepare(full=False):
             _build(KIND)
             top = cache.recall(KIND)
     return str(top / PROGRAM)
-
-
-def _probe_image():
-    """A firmware image that writes 0x21 to port 0x501 and halts.
-
-    QEMU's isa-debug-exit turns that into exit status (0x21 << 1) | 1, which can only
-    be seen when the processor really ran the code at the reset vector.
-    """
-    code = bytes([0xBA, 0x01, 0x05, 0xB0, 0x21, 0xEE, 0xF4, 0xEB, 0xFD])
-    return bytes(0xFFF0) + code.ljust(16, b"\xf4")
-
-
-def kvm_works(program):
-    """Run a few instructions under KVM; return (works, reason)."""
-    if not os.access("/dev/kvm", os.R_OK | os.W_OK):
-        return False, "/dev/kvm is not accessible"
-    with tempfile.TemporaryDirectory(prefix="openntb-kvm-") as folder:
-        image = pathlib.Path(folder) / "probe.bin"
-        image.write_bytes(_probe_image())
-        argv = [program, "-accel", "kvm", "-cpu", "host", "-M", "q35", "-m", "16", "-nodefaults",
-                "-display", "none", "-no-reboot", "-bios", str(image),
-                "-device", "isa-debug-exit,iobase=0x501,iosize=2"]
-        try:
-            done = subprocess.run(argv, check=False, timeout=20, text=True,
-                                  stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                                  stderr=subprocess.STDOUT)
-        except subprocess.TimeoutExpired:
-            return False, "a guest of nine instructions did not finish in 20 s"
-    if done.returncode == 0x43:
-        return True, "a probe guest ran"
-    lines = done.stdout.strip().splitlines()
-    return False, f"probe guest: exit {done.returncode}" + (f" ({lines[-1]})" if lines else "")
-
-
-def choose_accel(program, wanted="auto"):
-    """The accelerator to use: @wanted, or KVM when it runs guests and TCG otherwise."""
-    if wanted != "auto":
-        return wanted, "asked for"
-    works, why = kvm_works(program)
-    return ("kvm" if works else "tcg"), why

@@ -1,0 +1,226 @@
+# SPDX-License-Identifier: BSD-3-Clause OR GPL-2.0-only
+"""One guest: the words of its QEMU command line, the process, and how it is reached."""
+
+import dataclasses
+import json
+import pathlib
+import re
+import time
+
+from . import console, process
+from .cache import KitError
+
+# Slots on the root bus that no default device of q35 or pc takes.
+FIRST_SLOT = 0x10
+AGENTS = 2
+
+
+@dataclasses.dataclass
+class Settings:
+    """What a guest is made of; the same for both guests of a pair unless changed."""
+
+    qemu: str
+    kernel: str
+    initramfs: str
+    accel: str = "tcg"
+    machine: str = "q35"
+    cpu: str = "max"
+    cpus: int = 1
+    memory: int = 512
+    iommu: bool = False
+    intremap: bool = False
+    root_port: bool = False
+    append: str = ""
+    load: str = ""
+    extra: tuple = ()
+
+
+def kernel_command_line(settings, name, address, peer):
+    """The kernel's command line."""
+    words = ["console=ttyS0", "loglevel=5", f"openntb.name={name}"]
+    if address:
+        words += [f"openntb.ip={address}/24", f"openntb.peer={peer[0]}:{peer[1]}"]
+    if settings.load:
+        words.append(f"openntb.load={settings.load}")
+    if settings.iommu:
+        words.append("intel_iommu=on")
+    if settings.cpus > 1:
+        # With several processors the first message may target APIC 1, whose address is
+        # not aligned to a direct window; the driver's own remedy is a LUT window.
+        words.append("ntb_hw_switchtec.use_lut_mws=1")
+    if settings.append:
+        words.append(settings.append)
+    return " ".join(words)
+
+
+def device_words(path, number, root_port=False):
+    """The -device words of the endpoint behind one socket."""
+    device = {"driver": "vfio-user-pci", "id": f"ntb{number}",
+              "socket": {"type": "unix", "path": str(path)}}
+    if root_port:
+        port = f"pcie-root-port,id=rp{number},chassis={number + 1},addr={FIRST_SLOT + number:#x}"
+        device["bus"] = f"rp{number}"
+        return ["-device", port, "-device", json.dumps(device)]
+    device["addr"] = f"{FIRST_SLOT + number:#x}"
+    return ["-device", json.dumps(device)]
+
+
+class Guest:
+    """A QEMU process with a console, agents and QMP in @folder."""
+
+    def __init__(self, settings, folder, number, sockets, network=None):
+        self.settings = settings
+        self.folder = pathlib.Path(folder)
+        self.number = number
+        self.name = f"guest{number}"
+        self.sockets = list(sockets)
+        self.network = network
+        self.proc = None
+        self.agents = []
+        self.qmp = None
+
+    def path(self, suffix):
+        """A file of this guest in the run's folder."""
+        return self.folder / f"{self.name}.{suffix}"
+
+    def _machine_words(self):
+        conf = self.settings
+        machine = f"{conf.machine},memory-backend=ram0"
+        words = []
+        if conf.iommu:
+            if conf.accel == "kvm":
+                machine += ",kernel-irqchip=split"
+            remap = "on" if conf.intremap else "off"
+            words = ["-device", f"intel-iommu,caching-mode=on,intremap={remap}"]
+        return ["-accel", conf.accel, "-cpu", conf.cpu, "-smp", str(conf.cpus),
+                "-m", f"{conf.memory}M", "-M", machine, "-object",
+                f"memory-backend-memfd,id=ram0,size={conf.memory}M,share=on", *words]
+
+    def _line_words(self):
+        words = ["-chardev", f"socket,id=console,path={self.path('console')},server=on,wait=off,"
+                 f"logfile={self.path('console.log')},logappend=on",
+                 "-serial", "chardev:console"]
+        for agent in range(AGENTS):
+            words += ["-chardev", f"socket,id=agent{agent},path={self.path(f'agent{agent}')},"
+                      "server=on,wait=off", "-serial", f"chardev:agent{agent}"]
+        return [*words, "-qmp", f"unix:{self.path('qmp')},server=on,wait=off"]
+
+    def _network_words(self):
+        if self.network is None:
+            return []
+        here, there = self.network
+        return ["-netdev", json.dumps({
+            "type": "dgram", "id": "side", "local": {"type": "unix", "path": str(here)},
+            "remote": {"type": "unix", "path": str(there)}}),
+            "-device", f"virtio-net-pci,netdev=side,romfile=,mac=52:54:00:6e:74:{self.number:02x}"]
+
+    def command(self):
+        """The whole QEMU command line."""
+        conf = self.settings
+        address = peer = None
+        if self.network is not None:
+            other = 1 - self.number
+            address = f"10.77.0.{self.number + 1}"
+            peer = (f"guest{other}", f"10.77.0.{other + 1}")
+        words = [conf.qemu, "-name", self.name, "-nodefaults", "-no-user-config", "-display",
+                 "none", *self._machine_words(), *self._line_words(), *self._network_words()]
+        for number, path in enumerate(self.sockets):
+            words += device_words(path, number, conf.root_port)
+        return [*words, "-kernel", str(conf.kernel), "-initrd", str(conf.initramfs), "-append",
+                kernel_command_line(conf, self.name, address, peer), *conf.extra]
+
+    def start(self):
+        """Start QEMU and connect to its lines; the guest is still booting then."""
+        for suffix in ("console", "qmp", *[f"agent{agent}" for agent in range(AGENTS)]):
+            self.path(suffix).unlink(missing_ok=True)
+        if self.network is not None:
+            pathlib.Path(self.network[0]).unlink(missing_ok=True)
+        argv = self.command()
+        self.path("command").write_text(json.dumps(argv, indent=1) + "\n", encoding="utf-8")
+        self.proc = process.start(argv, self.path("qemu.log"))
+        try:
+            self.agents = [console.Agent(self.path(f"agent{agent}"), self.name,
+                                         self.path(f"agent{agent}.log"))
+                           for agent in range(AGENTS)]
+            self.qmp = console.Qmp(self.path("qmp"))
+        except KitError as error:
+            raise KitError(f"{self.name}: QEMU did not come up: {error}\n"
+                           + self.qemu_log()[-2000:]) from error
+
+    def wait_ready(self, seconds=120):
+        """Wait until the guest runs commands."""
+        end = time.monotonic() + seconds
+        while True:
+            try:
+                for agent in self.agents:
+                    if agent.boot is None:
+                        agent.wait_ready(min(0.5, max(0.01, end - time.monotonic())))
+                return
+            except process.Timeout as error:
+                self.check_alive()
+                if time.monotonic() > end:
+                    raise process.Timeout(f"{self.name}: not up within {seconds:g} s; console:\n"
+                                          + self.console_log()[-2000:]) from error
+
+    def wait_reboot(self, seconds=120):
+        """Wait until the guest has come up once more."""
+        for agent in self.agents:
+            agent.boot = None
+        self.wait_ready(seconds)
+
+    def check_alive(self):
+        """Raise when QEMU has ended, stopped or the kernel has given up."""
+        if self.proc.poll() is not None:
+            raise console.GuestGone(f"{self.name}: QEMU ended with status {self.proc.returncode}\n"
+                                    + self.qemu_log()[-2000:])
+        if "KVM internal error" in self.qemu_log():
+            raise KitError(f"{self.name}: KVM cannot run this guest:\n{self.qemu_log()[:400]}")
+        text = self.console_log()
+        panic = re.search(r"Kernel panic - not syncing.*", text)
+        if panic:
+            raise KitError(f"{self.name}: {panic.group(0)}")
+
+    def run(self, script, seconds=60, agent=0):
+        """Run a script in the guest; return (status, output)."""
+        return self.agents[agent].run(script, seconds)
+
+    def sh(self, script, seconds=60, agent=0):
+        """Run a script that has to succeed; return its output."""
+        return self.agents[agent].sh(script, seconds)
+
+    def qemu_log(self):
+        """What QEMU printed."""
+        return self._text("qemu.log")
+
+    def console_log(self):
+        """What the serial console has shown since the first start."""
+        return self._text("console.log")
+
+    def _text(self, suffix):
+        try:
+            return self.path(suffix).read_text(encoding="utf-8", errors="replace")
+        except OSError:
+            return ""
+
+    def _close_lines(self):
+        for line in [*self.agents, self.qmp]:
+            if line is not None:
+                line.close()
+        self.agents = []
+        self.qmp = None
+
+    def kill(self):
+        """kill -9, for tests."""
+        self.proc.kill()
+        self.proc.wait()
+        self._close_lines()
+
+    def stop(self):
+        """End QEMU and remove its sockets; return whether it went by itself."""
+        clean = process.stop(self.proc)
+        self._close_lines()
+        for suffix in ("console", "qmp", *[f"agent{agent}" for agent in range(AGENTS)]):
+            self.path(suffix).unlink(missing_ok=True)
+        if self.network is not None:
+            pathlib.Path(self.network[0]).unlink(missing_ok=True)
+        return clean
