@@ -1,0 +1,63 @@
+# SPDX-License-Identifier: BSD-3-Clause OR GPL-2.0-only
+# Each target does everything it needs, including the Debian packages. The build itself is meson's; this file only knows
+# which directories there are and in which order things happen. "make help" lists the targets.
+
+BUILD := build
+PREFIX := /usr/local
+DESTDIR :=
+GUEST_REPEAT := 20
+FUZZ_SECONDS := 60
+
+.DEFAULT_GOAL := all
+.PHONY: all help run check check-repeat bench lint fuzz install uninstall clean deps-build deps-check deps-guest
+
+all: $(BUILD)/build.ninja ## build the command and the library into ./build
+	@ninja -C $(BUILD)
+
+help: ## list the targets
+	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 22
+
+$(BUILD)/build.ninja: | deps-build
+	@meson setup $(BUILD) --prefix $(PREFIX)
+
+deps-build:
+	@scripts/deps build
+
+deps-check:
+	@scripts/deps build check guest
+
+deps-guest:
+	@scripts/deps build guest
+
+# Kernel and QEMU are fetched while the bridge is compiled: the two take about the same time.
+run: deps-guest ## two guests on a bridge, trading interrupts
+	@vm/kit & kit=$$!; \
+	$(MAKE) --no-print-directory all || { kill $$kit; wait $$kit; exit 1; }; \
+	wait $$kit && exec vm/pair --demo
+
+check: deps-check ## all tests, in all builds, and the guests
+	@tests/run
+
+check-repeat: deps-guest all ## upstream's self-test, 20 times per way of running it
+	@tests/guest/run --repeat $(GUEST_REPEAT)
+
+bench: deps-guest all ## speed, as ratios to what the machine can do
+	@bench/run
+
+lint: ## style, analyzers, documentation checks
+	@scripts/deps build lint
+	@scripts/check
+
+fuzz: ## run the fuzz targets for longer; new inputs go to build/fuzz-corpus
+	@scripts/deps build check
+	@tests/run --only fuzz --fuzz-seconds $(FUZZ_SECONDS) --keep-corpus $(BUILD)/fuzz-corpus
+
+install: all ## install below PREFIX (and DESTDIR)
+	@meson configure $(BUILD) -Dprefix=$(PREFIX)
+	@DESTDIR=$(DESTDIR) meson install -C $(BUILD)
+
+uninstall: ## remove what "make install" installed
+	@ninja -C $(BUILD) uninstall
+
+clean: ## remove ./build
+	@rm -rf $(BUILD)
