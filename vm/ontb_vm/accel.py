@@ -34,7 +34,7 @@ def _trial(settings):
             probe.wait_ready(PATIENCE)
             return True, "a trial guest came up"
         except KitError as error:
-            return False, " ".join(str(error).splitlines()[:2])
+            return False, f"/dev/kvm is there, but: {str(error).splitlines()[0]:.90}"
         finally:
             probe.stop()
 

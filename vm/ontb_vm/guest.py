@@ -174,7 +174,7 @@ class Guest:
             raise console.GuestGone(f"{self.name}: QEMU ended with status {self.proc.returncode}\n"
                                     + self.qemu_log()[-2000:])
         if "KVM internal error" in self.qemu_log():
-            raise KitError(f"{self.name}: KVM cannot run this guest:\n{self.qemu_log()[:400]}")
+            raise KitError("KVM cannot run this guest: " + " ".join(self.qemu_log().split())[:200])
         text = self.console_log()
         panic = re.search(r"Kernel panic - not syncing.*", text)
         if panic:

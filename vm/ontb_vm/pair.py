@@ -1,0 +1,116 @@
+# SPDX-License-Identifier: BSD-3-Clause OR GPL-2.0-only
+"""Guests on a bridge: one run, in a folder of its own, that leaves nothing behind."""
+
+import dataclasses
+import os
+import pathlib
+import shutil
+import tempfile
+
+from . import accel, bridge, guest, initramfs, kernel, qemu
+from .cache import KitError, say
+
+
+def run_folder(given=None):
+    """A private folder for sockets and logs; socket paths are short by nature."""
+    if given:
+        path = pathlib.Path(os.path.abspath(given))
+        try:
+            path.mkdir(mode=0o700, parents=True)
+        except FileExistsError as error:
+            raise KitError(f"{path} exists already; a run needs a new folder") from error
+        return path
+    base = os.environ.get("XDG_RUNTIME_DIR")
+    if not base or not os.access(base, os.W_OK):
+        base = tempfile.gettempdir()
+    return pathlib.Path(tempfile.mkdtemp(prefix="openntb-", dir=base))
+
+
+def stock_settings(series="6.12", **changes):
+    """Settings of a guest with one of Debian's stock kernels, prepared when needed."""
+    top = kernel.prepare(series)
+    (modules,) = (top / "modules").iterdir()
+    image = initramfs.prepare(modules, top / "ntb_test.sh")
+    return guest.Settings(qemu=qemu.prepare(), kernel=str(top / "vmlinuz"),
+                          initramfs=str(image), **changes)
+
+
+def own_settings(image, modules=None, archive=None, **changes):
+    """Settings of a guest with the user's kernel, and his modules or his initramfs."""
+    for path in (image, modules, archive):
+        if path and not os.path.exists(path):
+            raise KitError(f"{path}: no such file or folder")
+    if archive is None:
+        if modules is None:
+            raise KitError("a kernel of your own needs --modules or --initramfs")
+        test = kernel.prepare("6.12") / "ntb_test.sh"
+        archive = initramfs.prepare(modules, test)
+    return guest.Settings(qemu=qemu.prepare(), kernel=str(image), initramfs=str(archive),
+                          **changes)
+
+
+@dataclasses.dataclass
+class Plan:
+    """How many guests, on which sockets, with which server."""
+
+    loopback: bool = False
+    openntb: str = None
+    server_options: tuple = ()
+    sockets: tuple = ()
+
+
+class Pair:
+    """Two guests on a bridge, or one guest with both its endpoints."""
+
+    def __init__(self, settings, plan, folder=None, keep=False):
+        self.folder = run_folder(folder)
+        self.keep = keep
+        self.plan = plan
+        self.bridge = None
+        sockets = list(plan.sockets)
+        if not sockets:
+            self.bridge = bridge.Bridge(bridge.find_openntb(plan.openntb),
+                                        self.folder / "bridge", 2, plan.server_options)
+            sockets = [self.bridge.socket(port) for port in range(2)]
+        both = [settings, settings] if isinstance(settings, guest.Settings) else list(settings)
+        if plan.loopback:
+            self.guests = [guest.Guest(both[0], self.folder, 0, sockets)]
+        else:
+            net = [self.folder / f"net{number}" for number in range(2)]
+            self.guests = [guest.Guest(both[number], self.folder, number, [sockets[number]],
+                                       (net[number], net[1 - number])) for number in range(2)]
+
+    def start(self, seconds=180, wait=True):
+        """Start the server and the guests; with @wait until all run commands."""
+        if self.bridge:
+            self.bridge.start()
+        for one in self.guests:
+            one.start()
+        for one in self.guests if wait else ():
+            one.wait_ready(seconds)
+
+    def stop(self):
+        """Stop everything; return a list of what did not go by itself or stayed behind."""
+        faults = []
+        for one in self.guests:
+            if not one.stop():
+                faults.append(f"{one.name} had to be killed")
+        if self.bridge and not self.bridge.stop():
+            faults.append("the server had to be killed or left sockets")
+        if not self.keep:
+            shutil.rmtree(self.folder, ignore_errors=True)
+        return faults
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *unused):
+        for fault in self.stop():
+            say(fault)
+
+
+def choose_accel(settings, wanted):
+    """@settings with the accelerator filled in, and the reason for it."""
+    chosen, why = accel.choose(settings, wanted)
+    model = "host" if chosen == "kvm" and settings.cpu == "max" else settings.cpu
+    return dataclasses.replace(settings, accel=chosen, cpu=model), why
