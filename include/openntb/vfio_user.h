@@ -18,13 +18,16 @@ struct ontb_vfio_user_server;
 /**
  * struct ontb_vfio_user_config - limits and policy
  * @max_data_xfer:         Largest data of one message, bytes, 4096..16 MiB; told to the client.
- * @max_mappings:          Memory mappings one client may have.
- * @write_quota:           Posted writes by message that one host may have under way towards another before they are
- *                         dropped (with a count and a log line).
- * @completion_timeout_ns: How long a client may take to answer a DMA read before the reader gets all ones.
+ * @max_mappings:          Memory mappings one client may have, 1..65535; a Linux process has room for 65530 in all.
+ * @write_quota:           Posted writes by message that one host may have waiting for another, from 4 up; more are dropped,
+ *                         with a count and a log line. From a quarter of it on, an interrupt message that is identical to
+ *                         one still waiting is merged with it.
+ * @completion_timeout_ns: How long a client may take to answer a DMA read before the reader gets all ones, 1 ms up to
+ *                         60 s; noticed up to a quarter of it late. QEMU 11 gives up on its own reads after 5 s.
  * @interrupt_base:        First address of the range that is reachable without a mapping: writes to it become DMA write
  *                         messages, so that the client's interrupt controller or IOMMU decides.
  * @interrupt_size:        Bytes of that range; 0 switches it off.
+ * @write_multiple:        Offer REGION_WRITE_MULTI, several posted writes in one message.
  * @socket_mode:           Permission bits of the sockets.
  * @trace:                 Where events go, or NULL. The caller's, outlives the server.
  */
@@ -35,6 +38,7 @@ struct ontb_vfio_user_config {
 	uint64_t completion_timeout_ns;
 	uint64_t interrupt_base;
 	uint64_t interrupt_size;
+	bool write_multiple;
 	unsigned int socket_mode;
 	struct ontb_trace *trace;
 };
@@ -55,7 +59,9 @@ struct ontb_vfio_user_config {
  * @armed_vectors: Vectors that have an eventfd.
  * @dma_writes:    Writes sent as messages.
  * @dma_reads:     Reads sent as messages.
- * @errors:        Requests answered with an error.
+ * @writes_merged: Interrupt messages merged with one that waited; @writes_dropped over the quota. Of this client.
+ * @writes_dropped: .
+ * @errors:        Bad requests and other reasons for log lines.
  * @last_error:    Text of the last one, "" if none.
  */
 struct ontb_vfio_user_status {
@@ -73,13 +79,18 @@ struct ontb_vfio_user_status {
 	unsigned int armed_vectors;
 	uint64_t dma_writes;
 	uint64_t dma_reads;
+	uint64_t writes_merged;
+	uint64_t writes_dropped;
 	uint64_t errors;
 	char last_error[ONTB_STATUS_TEXT];
 };
 
 /**
- * ontb_vfio_user_config_init() - defaults: 1 MiB transfers, x86 interrupt range 0xfee00000..0xfeefffff, mode 0600
+ * ontb_vfio_user_config_init() - defaults: 1 MiB transfers, interrupt range of x86, mode 0600
  * @config: OUT.
+ *
+ * In full: 4096 mappings, 1024 writes waiting, reads complete after 2 s, interrupt addresses 0xfee00000..0xfeefffff,
+ * several writes in one message offered, no trace.
  *
  * Context: Any thread.
  */
@@ -106,6 +117,9 @@ int ontb_vfio_user_server_new(const struct ontb_vfio_user_config *config, struct
  * @server: Server.
  * @path:   Path of the socket. A socket left by a server that is dead is replaced; one that is alive is not.
  * @func:   Function, must outlive the server.
+ *
+ * Add the functions of a bridge in the order of its ports: accesses name their source by the bridge's port number, and the
+ * server takes it for its own.
  *
  * Context: The thread that dispatches, or before dispatching starts.
  * Return: Port number, counted from 0, or

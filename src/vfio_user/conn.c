@@ -1,0 +1,318 @@
+// SPDX-License-Identifier: BSD-3-Clause OR GPL-2.0-only
+/*
+ * The thread of a client, from its first byte to its detachment. See conn.h.
+ */
+#include "vfio_user/conn.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <openntb/error.h>
+
+#include "base/probe.h"
+
+#define OUT_MIN 4096U
+/* Replies sent before the end of a batch, so that the buffer stays small. */
+#define OUT_SEND (32U << 10)
+/* Replies that wait because the client does not read them, before we do not read on either. */
+#define BACKLOG_HIGH (1U << 20)
+#define BACKLOG_LOW  (BACKLOG_HIGH / 2)
+
+void ontb_conn_get(struct ontb_conn *conn)
+{
+	atomic_fetch_add_explicit(&conn->nr_refs, 1, memory_order_relaxed);
+}
+
+static void conn_free(struct ontb_conn *conn)
+{
+	ontb_region_read_free(conn->spare);
+	ontb_lock_fini(&conn->lock);
+	ontb_irqs_fini(&conn->irqs);
+	ontb_dma_fini(&conn->dma);
+	ontb_tx_fini(&conn->tx);
+	ontb_rx_fini(&conn->rx);
+	free(conn->out);
+	free(conn);
+}
+
+void ontb_conn_put(struct ontb_conn *conn)
+{
+	if (atomic_fetch_sub_explicit(&conn->nr_refs, 1, memory_order_acq_rel) == 1)
+		conn_free(conn);
+}
+
+void ontb_conn_kill(struct ontb_conn *conn, const char *fmt, ...)
+{
+	va_list args;
+
+	ontb_lock(&conn->lock);
+	if (!conn->end_reason[0]) {
+		va_start(args, fmt);
+		(void)vsnprintf(conn->end_reason, sizeof(conn->end_reason), fmt, args);
+		va_end(args);
+	}
+	ontb_unlock(&conn->lock);
+	(void)shutdown(conn->sock, SHUT_RDWR);
+}
+
+static void remember(struct ontb_endpoint *ep, const char *text)
+{
+	ontb_lock(&ep->lock);
+	(void)snprintf(ep->last_error, sizeof(ep->last_error), "%s", text);
+	ontb_unlock(&ep->lock);
+	atomic_fetch_add_explicit(&ep->errors, 1, memory_order_relaxed);
+}
+
+void ontb_conn_fail(struct ontb_conn *conn, const struct ontb_wire_hdr *hdr, int err, const char *why)
+{
+	struct ontb_endpoint *ep = conn->ep;
+	char text[ONTB_STATUS_TEXT];
+
+	(void)snprintf(text, sizeof(text), "%s (command %u, id %u, %u bytes): %s: %s", ontb_wire_cmd_name(hdr->cmd),
+		       hdr->cmd, hdr->id, hdr->size, why, ontb_strerror(err));
+	remember(ep, text);
+	ontb_log_limited(&ep->error_limit, ONTB_LOG_WARNING, "port %u: client %d: %s", ep->port_idx, conn->pid, text);
+}
+
+uint8_t *ontb_conn_reserve(struct ontb_conn *conn, size_t len)
+{
+	size_t cap = conn->out_cap ? conn->out_cap : OUT_MIN;
+	uint8_t *out;
+
+	while (cap - conn->out_len < len)
+		cap *= 2;
+	if (cap != conn->out_cap) {
+		out = realloc(conn->out, cap);
+		if (!out)
+			return NULL;
+		conn->out = out;
+		conn->out_cap = cap;
+	}
+	out = conn->out + conn->out_len;
+	conn->out_len += len;
+	return out;
+}
+
+void ontb_conn_enter(struct ontb_conn *conn)
+{
+	if (!conn->is_attached)
+		return;
+	conn->ep->func->ops->enter(conn->ep->func);
+	conn->is_inside = true;
+}
+
+void ontb_conn_leave(struct ontb_conn *conn)
+{
+	if (!conn->is_inside)
+		return;
+	conn->ep->func->ops->leave(conn->ep->func);
+	conn->is_inside = false;
+}
+
+static void send_replies(struct ontb_conn *conn)
+{
+	if (!conn->out_len)
+		return;
+	if (ontb_tx_send(&conn->tx, conn->out, conn->out_len) == -ENOMEM)
+		ontb_conn_kill(conn, "no memory for replies");
+	conn->out_len = 0;
+	if (conn->out_cap > ONTB_RX_BASE_SIZE) {
+		free(conn->out);
+		conn->out = NULL;
+		conn->out_cap = 0;
+	}
+}
+
+/*
+ * Handle what is in the buffer.
+ *
+ * Return: 0, or an error if the stream cannot be followed.
+ */
+static int handle_batch(struct ontb_conn *conn)
+{
+	struct ontb_endpoint *ep = conn->ep;
+	struct ontb_rx_msg msg;
+	uint64_t nr = 0;
+	int ret;
+
+	ontb_conn_enter(conn);
+	while ((ret = ontb_rx_next(&conn->rx, &msg)) > 0) {
+		nr++;
+		ontb_conn_dispatch(conn, &msg);
+		if (ontb_unlikely(conn->out_len > OUT_SEND))
+			send_replies(conn);
+	}
+	ontb_conn_leave(conn);
+	send_replies(conn);
+	atomic_fetch_add_explicit(&ep->rx_messages, nr, memory_order_relaxed);
+	if (ret < 0) {
+		ontb_conn_fail(conn, &msg.hdr, -EPROTO, "impossible size or unknown type in the header");
+		ontb_conn_kill(conn, "%s", "the stream cannot be followed any more");
+	}
+	return ret;
+}
+
+/*
+ * The client asks and does not read the answers: wait until it has read some. Its socket is also flushed by the
+ * dispatching thread; what matters here is that we do not take more requests.
+ */
+static void wait_for_reader(struct ontb_conn *conn)
+{
+	struct pollfd pfd = { .fd = conn->sock, .events = POLLOUT };
+
+	if (ontb_likely(ontb_tx_queued(&conn->tx) <= BACKLOG_HIGH))
+		return;
+	while (ontb_tx_queued(&conn->tx) > BACKLOG_LOW) {
+		if (poll(&pfd, 1, -1) < 0 && errno != EINTR)
+			return;
+		if (pfd.revents & (POLLERR | POLLHUP | POLLNVAL))
+			return;
+		ontb_tx_flush(&conn->tx);
+	}
+}
+
+static void serve(struct ontb_conn *conn)
+{
+	struct ontb_endpoint *ep = conn->ep;
+	ssize_t n;
+
+	for (;;) {
+		n = ontb_rx_fill(&conn->rx, conn->sock);
+		if (n == -EINTR)
+			continue;
+		if (n < 0 && n != -ECONNRESET)
+			ontb_conn_kill(conn, "receiving failed: %s", ontb_strerror((int)n));
+		if (n <= 0)
+			return;
+		ONTB_PROBE2(wire_receive, ep->port_idx, n);
+		atomic_fetch_add_explicit(&ep->rx_calls, 1, memory_order_relaxed);
+		atomic_fetch_add_explicit(&ep->rx_bytes, (uint64_t)n, memory_order_relaxed);
+		if (handle_batch(conn))
+			return;
+		wait_for_reader(conn);
+	}
+}
+
+/*
+ * The order matters: after detach() no host operation is under way, so memory can go; reads that wait for this client or
+ * by it are completed after that, because until then new ones could begin.
+ */
+static void take_down(struct ontb_conn *conn)
+{
+	struct ontb_endpoint *ep = conn->ep;
+
+	if (conn->is_attached) {
+		ep->func->ops->detach(ep->func);
+		ontb_reads_leave(ep->reads, ep->port_idx);
+	}
+	ontb_tx_kill(&conn->tx);
+	ontb_dma_fini(&conn->dma);
+	ontb_irqs_fini(&conn->irqs);
+	(void)shutdown(conn->sock, SHUT_RDWR);
+	if (conn->rx.tail != conn->rx.head && !conn->end_reason[0])
+		ontb_conn_kill(conn, "the client left in the middle of a message");
+	if (conn->end_reason[0]) {
+		remember(ep, conn->end_reason);
+		ontb_log(ONTB_LOG_WARNING, "port %u: client %d: disconnected: %s", ep->port_idx, conn->pid,
+			 conn->end_reason);
+	} else {
+		ontb_log(ONTB_LOG_INFO, "port %u: client %d: left", ep->port_idx, conn->pid);
+	}
+}
+
+static void *run(void *arg)
+{
+	struct ontb_conn *conn = arg;
+	const uint64_t one = 1;
+	int wake_fd = conn->ep->wake_fd;
+
+	serve(conn);
+	take_down(conn);
+	atomic_store_explicit(&conn->is_done, true, memory_order_release);
+	/* It can only fail when the counter is full, and then the reader is awake anyhow. */
+	(void)!write(wake_fd, &one, sizeof(one));
+	return NULL;
+}
+
+/* Called under the output's lock, in whatever thread filled the socket. */
+static void want_flush(void *arg)
+{
+	struct ontb_conn *conn = arg;
+	struct epoll_event ev = { .events = EPOLLOUT | EPOLLONESHOT, .data.u64 = conn->ep->port_idx };
+
+	(void)epoll_ctl(conn->ep->epoll_fd, EPOLL_CTL_MOD, conn->sock, &ev);
+}
+
+static size_t largest_message(const struct ontb_vfio_user_config *config)
+{
+	return config->max_data_xfer + ONTB_WIRE_SLACK;
+}
+
+int ontb_conn_start(struct ontb_endpoint *ep, int sock, int pid, struct ontb_conn **out)
+{
+	struct epoll_event ev = { .events = EPOLLONESHOT, .data.u64 = ep->port_idx };
+	struct ontb_conn *conn;
+	int ret;
+
+	conn = calloc(1, sizeof(*conn));
+	if (!conn)
+		return -ENOMEM;
+	atomic_init(&conn->nr_refs, 1);
+	conn->ep = ep;
+	conn->sock = sock;
+	conn->pid = pid;
+	ret = ontb_rx_init(&conn->rx, largest_message(ep->config));
+	if (ret)
+		goto free_conn;
+	ret = ontb_irqs_init(&conn->irqs, ep->info.nr_vectors);
+	if (ret)
+		goto fini_rx;
+	ontb_dma_init(&conn->dma, ep->config->max_mappings);
+	ontb_tx_init(&conn->tx, sock, ep->config->write_quota, want_flush, conn);
+	ontb_lock_init(&conn->lock);
+	if (epoll_ctl(ep->epoll_fd, EPOLL_CTL_ADD, sock, &ev)) {
+		ret = -errno;
+		goto fini_tx;
+	}
+	ret = -pthread_create(&conn->thread, NULL, run, conn);
+	if (ret)
+		goto forget_sock;
+	*out = conn;
+	return 0;
+
+forget_sock:
+	(void)epoll_ctl(ep->epoll_fd, EPOLL_CTL_DEL, sock, NULL);
+fini_tx:
+	ontb_lock_fini(&conn->lock);
+	ontb_tx_fini(&conn->tx);
+	ontb_dma_fini(&conn->dma);
+	ontb_irqs_fini(&conn->irqs);
+fini_rx:
+	ontb_rx_fini(&conn->rx);
+free_conn:
+	free(conn);
+	return ret;
+}
+
+void ontb_conn_stop(struct ontb_conn *conn)
+{
+	struct ontb_endpoint *ep;
+
+	if (!conn)
+		return;
+	ep = conn->ep;
+	(void)shutdown(conn->sock, SHUT_RDWR);
+	(void)pthread_join(conn->thread, NULL);
+	(void)epoll_ctl(ep->epoll_fd, EPOLL_CTL_DEL, conn->sock, NULL);
+	(void)close(conn->sock);
+	atomic_fetch_add_explicit(&ep->tx_messages, atomic_load(&conn->tx.stats.messages), memory_order_relaxed);
+	atomic_fetch_add_explicit(&ep->tx_bytes, atomic_load(&conn->tx.stats.bytes), memory_order_relaxed);
+	ontb_conn_put(conn);
+}

@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: BSD-3-Clause OR GPL-2.0-only
+/*
+ * The SIGBUS handler. See guard.h.
+ *
+ * mmap() is not on POSIX's list of functions for handlers; on Linux it is a bare system call without a lock in user
+ * space, and the fault is synchronous: it comes from a load or store of this thread, never out of the C library's midst.
+ */
+#include "vfio_user/guard.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <sys/mman.h>
+
+_Thread_local struct ontb_guard_range *volatile ontb_guard_current;
+
+static struct sigaction old_action; /* constant after installation */
+static pthread_once_t once = PTHREAD_ONCE_INIT;
+static int install_error;
+
+static bool repair(const siginfo_t *info)
+{
+	struct ontb_guard_range *range = ontb_guard_current;
+	uintptr_t addr = (uintptr_t)info->si_addr, start, page;
+	void *at;
+
+	/* A signal that another process sent carries no address. */
+	if (!range || info->si_code <= 0)
+		return false;
+	start = (uintptr_t)range->start;
+	if (addr < start || addr - start >= range->len)
+		return false;
+	page = addr & ~(uintptr_t)(range->page_size - 1);
+	at = range->start + (page - start);
+	if (mmap(at, range->page_size, range->prot, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) == MAP_FAILED)
+		return false;
+	atomic_store_explicit(&range->is_dead, true, memory_order_release);
+	return true;
+}
+
+static void pass_on(int sig, siginfo_t *info, void *context)
+{
+	if (old_action.sa_flags & SA_SIGINFO) {
+		old_action.sa_sigaction(sig, info, context);
+	} else if (old_action.sa_handler != SIG_DFL && old_action.sa_handler != SIG_IGN) {
+		old_action.sa_handler(sig);
+	} else {
+		/* As if we had not been here: the access faults again and the process ends with SIGBUS. */
+		(void)sigaction(sig, &old_action, NULL);
+	}
+}
+
+static void handle_sigbus(int sig, siginfo_t *info, void *context)
+{
+	int saved = errno;
+
+	if (!repair(info))
+		pass_on(sig, info, context);
+	errno = saved;
+}
+
+static void install(void)
+{
+	struct sigaction action = { .sa_sigaction = handle_sigbus, .sa_flags = SA_SIGINFO | SA_NODEFER };
+
+	(void)sigemptyset(&action.sa_mask);
+	if (sigaction(SIGBUS, &action, &old_action))
+		install_error = -errno;
+}
+
+int ontb_guard_install(void)
+{
+	(void)pthread_once(&once, install);
+	return install_error;
+}
