@@ -45,19 +45,25 @@ def choose(settings, wanted="auto"):
         return wanted, "asked for"
     if not os.access("/dev/kvm", os.R_OK | os.W_OK):
         return "tcg", "/dev/kvm is not accessible"
-    key = [_host_boot(), settings.qemu, os.stat(settings.qemu).st_mtime_ns, settings.kernel]
+    boot = _host_boot()
+    key = f"{settings.qemu} {os.stat(settings.qemu).st_mtime_ns} {settings.kernel}"
     path = cache.cache_dir() / "kvm.json"
     with cache.locked("kvm"):
-        try:
-            known = json.loads(path.read_text(encoding="utf-8"))
-            if known["key"] == key:
-                return known["accel"], known["why"]
-        except (OSError, ValueError, KeyError):
-            pass
-        say("/dev/kvm is there; booting a trial guest with it")
-        works, why = _trial(settings)
-        accel = "kvm" if works else "tcg"
-        temp = cache.cache_dir() / f".tmp-kvm-{os.getpid()}"
-        temp.write_text(json.dumps({"key": key, "accel": accel, "why": why}), encoding="utf-8")
-        os.rename(temp, path)
-    return accel, why
+        known = _read(path, boot)
+        if key not in known:
+            say("/dev/kvm is there; booting a trial guest with it")
+            works, why = _trial(settings)
+            known[key] = ["kvm" if works else "tcg", why]
+            temp = cache.cache_dir() / f".tmp-kvm-{os.getpid()}"
+            temp.write_text(json.dumps({"boot": boot, "known": known}), encoding="utf-8")
+            os.rename(temp, path)
+    return tuple(known[key])
+
+
+def _read(path, boot):
+    """What was found out since the host's @boot: {key: [accelerator, reason]}."""
+    try:
+        stored = json.loads(path.read_text(encoding="utf-8"))
+        return stored["known"] if stored["boot"] == boot else {}
+    except (OSError, ValueError, KeyError, TypeError):
+        return {}

@@ -78,6 +78,16 @@ class Bridge:
             raise KitError(f"openntb status: exit {done.returncode}: {done.stderr.strip()}")
         return json.loads(done.stdout)
 
+    def died(self):
+        """Whether a started server has ended by itself."""
+        return self.proc is not None and self.proc.poll() is not None
+
+    def reap(self):
+        """Forget a server that has ended; what it left behind is the next one's affair."""
+        if self.proc is not None:
+            process.stop(self.proc)
+            self.proc = None
+
     def kill(self):
         """kill -9, for tests."""
         os.kill(self.proc.pid, signal.SIGKILL)

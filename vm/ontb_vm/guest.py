@@ -12,7 +12,11 @@ from .cache import KitError
 
 # Slots on the root bus that no default device of q35 or pc takes.
 FIRST_SLOT = 0x10
+FIRST_SPARE = 0x18
+# Address space that firmware keeps free behind a spare port for an endpoint's BARs.
+RESERVE = "mem-reserve=16M,pref64-reserve=32M"
 AGENTS = 2
+SIDE_NET = "10.77.0"
 
 
 @dataclasses.dataclass
@@ -30,6 +34,7 @@ class Settings:
     iommu: bool = False
     intremap: bool = False
     root_port: bool = False
+    spares: int = 0
     append: str = ""
     load: str = ""
     extra: tuple = ()
@@ -53,16 +58,30 @@ def kernel_command_line(settings, name, address, peer):
     return " ".join(words)
 
 
+def endpoint(path, number):
+    """QEMU's description of the endpoint behind one socket."""
+    return {"driver": "vfio-user-pci", "id": f"ntb{number}",
+            "socket": {"type": "unix", "path": str(path)}}
+
+
 def device_words(path, number, root_port=False):
     """The -device words of the endpoint behind one socket."""
-    device = {"driver": "vfio-user-pci", "id": f"ntb{number}",
-              "socket": {"type": "unix", "path": str(path)}}
+    device = endpoint(path, number)
     if root_port:
         port = f"pcie-root-port,id=rp{number},chassis={number + 1},addr={FIRST_SLOT + number:#x}"
         device["bus"] = f"rp{number}"
         return ["-device", port, "-device", json.dumps(device)]
     device["addr"] = f"{FIRST_SLOT + number:#x}"
     return ["-device", json.dumps(device)]
+
+
+# Every function of the bridge's vendor and class is removed, as after a surprise unplug.
+FORGET_ENDPOINTS = """
+for dev in /sys/bus/pci/devices/*; do
+	[ "$(cat $dev/vendor) $(cat $dev/class)" = "0x11f8 0x068000" ] && echo 1 >$dev/remove
+done
+true
+"""
 
 
 class Guest:
@@ -78,6 +97,7 @@ class Guest:
         self.proc = None
         self.agents = []
         self.qmp = None
+        self.plugged = 0
 
     def path(self, suffix):
         """A file of this guest in the run's folder."""
@@ -120,14 +140,32 @@ class Guest:
         address = peer = None
         if self.network is not None:
             other = 1 - self.number
-            address = f"10.77.0.{self.number + 1}"
-            peer = (f"guest{other}", f"10.77.0.{other + 1}")
+            address = f"{SIDE_NET}.{self.number + 1}"
+            peer = (f"guest{other}", f"{SIDE_NET}.{other + 1}")
         words = [conf.qemu, "-name", self.name, "-nodefaults", "-no-user-config", "-display",
                  "none", *self._machine_words(), *self._line_words(), *self._network_words()]
         for number, path in enumerate(self.sockets):
             words += device_words(path, number, conf.root_port)
+        for number in range(conf.spares):
+            words += ["-device", f"pcie-root-port,id=spare{number},chassis={number + 16},"
+                      f"addr={FIRST_SPARE + number:#x},{RESERVE}"]
         return [*words, "-kernel", str(conf.kernel), "-initrd", str(conf.initramfs), "-append",
                 kernel_command_line(conf, self.name, address, peer), *conf.extra]
+
+    def replace_endpoints(self):
+        """Let a running guest go on with new endpoints after the server died.
+
+        QEMU does not connect again, and unplugging a vfio-user-pci device ends QEMU 11.1
+        (memory_region_del_subregion asserts), so the guest lets go of the dead functions
+        and new ones are plugged into spare root ports.
+        """
+        if self.plugged + len(self.sockets) > self.settings.spares:
+            raise KitError(f"{self.name}: no spare root port is left")
+        self.sh(FORGET_ENDPOINTS, 120)
+        for path in self.sockets:
+            device = endpoint(path, 8 + self.plugged)
+            self.qmp.call("device_add", bus=f"spare{self.plugged}", **device)
+            self.plugged += 1
 
     def start(self):
         """Start QEMU and connect to its lines; the guest is still booting then."""
@@ -135,6 +173,7 @@ class Guest:
             self.path(suffix).unlink(missing_ok=True)
         if self.network is not None:
             pathlib.Path(self.network[0]).unlink(missing_ok=True)
+        self.plugged = 0
         argv = self.command()
         self.path("command").write_text(json.dumps(argv, indent=1) + "\n", encoding="utf-8")
         self.proc = process.start(argv, self.path("qemu.log"))

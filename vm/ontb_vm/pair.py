@@ -89,6 +89,13 @@ class Pair:
         for one in self.guests if wait else ():
             one.wait_ready(seconds)
 
+    def recover(self):
+        """After the server died: start it again and give the guests new endpoints."""
+        self.bridge.reap()
+        self.bridge.start()
+        for one in self.guests:
+            one.replace_endpoints()
+
     def stop(self):
         """Stop everything; return a list of what did not go by itself or stayed behind."""
         faults = []

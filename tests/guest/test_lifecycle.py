@@ -1,0 +1,167 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-3-Clause OR GPL-2.0-only
+"""Guests and server that vanish, reboot or lose bus mastering, during traffic."""
+
+import sys
+
+import clients
+from harness import Setup, expect, main, process, test
+from test_clients import PAIR
+
+SPARE = Setup(cpus=1, spares=1)
+ONES = "ffffffff"
+# Clearing the link of a peer that is gone, the driver finds the bridge's answer "all ones".
+# The peer's window is closed first, so the driver itself complains about nothing.
+
+
+def start_traffic(lab):
+    """ntb_pingpong everywhere: doorbells and scratchpads, back and forth without end."""
+    lab.load("ntb_pingpong")
+    clients.wait_pingpong(lab)
+
+
+def rejoin(lab, one):
+    """A guest that has come up again loads its modules; the peer does nothing."""
+    lab.load_hardware(one)
+    lab.load("ntb_pingpong", guests=[one])
+    clients.wait_pingpong(lab)
+
+
+@test(PAIR, dirty=True)
+def killed_guest_comes_back_to_a_peer_that_never_stopped(lab):
+    """kill -9 of a guest during traffic; the peer sees the link go down and come up."""
+    stays, dies = lab.guests
+    start_traffic(lab)
+    lab.say_link(stays, "up")
+    dies.kill()
+    lab.say_link(stays, "down")
+    dies.start()
+    dies.wait_ready()
+    rejoin(lab, dies)
+    lab.say_link(stays, "up")
+    lab.unload()
+    clients.trade_interrupts(lab, 2)
+
+
+@test(PAIR, dirty=True)
+def rebooted_guest_comes_back_to_a_peer_that_never_stopped(lab):
+    """A guest reboots during traffic, without unloading anything first."""
+    stays, goes = lab.guests
+    start_traffic(lab)
+    lab.say_link(stays, "up")
+    goes.agents[0].start("echo b >/proc/sysrq-trigger")
+    goes.wait_reboot()
+    lab.say_link(stays, "down")
+    rejoin(lab, goes)
+    lab.say_link(stays, "up")
+    lab.unload()
+    clients.trade_interrupts(lab, 2)
+
+
+def stale_window(lab, end_it, come_back):
+    """A window into a guest that goes away reads all ones from then on."""
+    user, owner = lab.guests
+    clients.load_tool(lab)
+    (_, user_device), (_, owner_device) = lab.ends()
+    clients.open_window(owner, owner_device, user, user_device)
+    path = f"{clients.tool(owner_device)}/peer0/mw0"
+    owner.sh(f"printf 'bridge!!' | dd of={path} bs=8 count=1 2>/dev/null")
+    seen = clients.peer_word(user, user_device)
+    expect(seen == "64697262", f"the window shows {seen} instead of 'brid'")
+    # Traffic through the window at the moment of death.
+    number = user.agents[1].start(
+        f"while [ ! -e /tmp/stop ]; do dd if={clients.tool(user_device)}/peer0/peer_mw0 bs=4096 "
+        "count=1 of=/dev/null 2>/dev/null; done")
+    end_it(owner)
+    process.wait_until("all ones from a window whose owner is gone",
+                       lambda: clients.peer_word(user, user_device) == ONES, 20)
+    come_back(owner)
+    seen = clients.peer_word(user, user_device)
+    expect(seen == ONES, f"before any driver was loaded the old window shows {seen}")
+    user.sh("touch /tmp/stop")
+    user.agents[1].finish(number, "traffic", 60)
+    clients.close_window(None, None, user, user_device)
+
+
+@test(PAIR, dirty=True)
+def window_into_a_killed_guest_is_dead_at_once_and_stays_so(lab):
+    """kill -9 while the peer reads through the window; no stale window after the restart."""
+    def come_back(owner):
+        owner.start()
+        owner.wait_ready()
+    stale_window(lab, lambda owner: owner.kill(), come_back)
+
+
+@test(PAIR, dirty=True)
+def window_into_a_rebooting_guest_is_dead_at_once_and_stays_so(lab):
+    """Reset while the peer reads through the window."""
+    stale_window(lab, lambda owner: owner.qmp.call("system_reset"),
+                 lambda owner: owner.wait_reboot())
+
+
+@test(PAIR)
+def bus_mastering_off_stops_interrupts_and_memory(lab):
+    """Bus mastering off in the receiving guest, then on."""
+    sender, receiver = lab.guests
+    clients.demo.load(lab.guests)
+    (_, device), (_, receiver_device) = lab.ends()
+    place = f"{clients.demo.BASE}/{device}/peer0"
+
+    def shoot():
+        # The read of configuration space follows the write on the same connection: when
+        # it has returned, the bridge has handled the write.
+        sender.sh(f"echo 0 >{place}/trigger; setpci -s {device} VENDOR_ID >/dev/null")
+
+    def count():
+        return sum(number for number, _ in clients.demo.counts(receiver).values())
+
+    shoot()
+    process.wait_until("interrupt", lambda: count() == 1, 20)
+    receiver.sh(f"setpci -s {receiver_device} COMMAND=0:4")
+    for _ in range(5):
+        shoot()
+    expect(count() == 1, f"{count() - 1} interrupts arrived without bus mastering")
+    receiver.sh(f"setpci -s {receiver_device} COMMAND=4:4")
+    expect(count() == 1, "an interrupt arrived late")
+    shoot()
+    process.wait_until("interrupt", lambda: count() == 2, 20)
+
+    lab.unload()
+    clients.load_tool(lab)
+    clients.open_window(receiver, receiver_device, sender, device)
+    path = f"{clients.tool(receiver_device)}/peer0/mw0"
+    receiver.sh(f"printf 'bridge!!' | dd of={path} bs=8 count=1 2>/dev/null")
+    expect(clients.peer_word(sender, device) == "64697262", "the window does not work")
+    receiver.sh(f"setpci -s {receiver_device} COMMAND=0:4")
+    expect(clients.peer_word(sender, device) == ONES, "memory is read without bus mastering")
+    sender.sh(f"printf XXXX | dd of={clients.tool(device)}/peer0/peer_mw0 bs=4 count=1 "
+              f"2>/dev/null; setpci -s {device} VENDOR_ID >/dev/null")
+    receiver.sh(f"setpci -s {receiver_device} COMMAND=4:4")
+    expect(clients.peer_word(sender, device) == "64697262",
+           "memory was written without bus mastering")
+    clients.close_window(receiver, receiver_device, sender, device)
+
+
+@test(SPARE, dirty=True)
+def guests_survive_a_killed_server_and_go_on_with_a_new_one(lab):
+    """kill -9 of the server during traffic; the same guests are joined again."""
+    start_traffic(lab)
+    boots = [one.agents[0].boot for one in lab.guests]
+    lab.bridge.kill()
+    for one in lab.guests:
+        device = lab.devices(one)[0]
+        text = one.sh(f"setpci -s {device} VENDOR_ID.l", 60).strip()
+        expect(text == ONES, f"{one.name}: a dead endpoint reads {text}")
+    lab.pair.recover()
+    for one in lab.guests:
+        process.wait_until(f"{one.name}: new NTB device",
+                           lambda one=one: len(lab.devices(one)) == 1, 60)
+    clients.wait_pingpong(lab)
+    lab.unload()
+    clients.trade_interrupts(lab, 2)
+    now = [one.sh("cat /proc/sys/kernel/random/boot_id").strip() for one in lab.guests]
+    expect(now == boots, "a guest has rebooted")
+
+
+if __name__ == "__main__":
+    sys.exit(main(__doc__))
