@@ -136,6 +136,7 @@ void ontb_port_raise_vector(struct ontb_port *port, unsigned int vector);
  * @vector: Vector.
  *
  * Context: Inside an access of @port.
+ * Return: True if a signal waits to be sent.
  */
 bool ontb_port_vector_pending(const struct ontb_port *port, unsigned int vector);
 

@@ -78,6 +78,8 @@ bool ontb_partlock_allows(const struct ontb_partlock *lock, unsigned int port);
  * ontb_partlock_view() - the status register as a port sees it
  * @lock: Lock.
  * @port: Port.
+ *
+ * Return: Low 16 bits of partition_status.
  */
 enum ontb_part_status ontb_partlock_view(const struct ontb_partlock *lock, unsigned int port);
 

@@ -215,6 +215,8 @@ void ontb_sw_put(const struct ontb_sw_access *access, uint64_t value, uint64_t m
  * ontb_sw_get32() - a word of the common storage
  * @sw:     Switch.
  * @offset: Offset in BAR0, a multiple of 4, in a block that is not private.
+ *
+ * Return: Its value.
  */
 uint32_t ontb_sw_get32(const struct ontb_switchtec *sw, uint32_t offset);
 
@@ -230,6 +232,8 @@ void ontb_sw_put32(struct ontb_switchtec *sw, uint32_t offset, uint32_t value);
  * ontb_sw_get64() - two words of the common storage
  * @sw:     Switch.
  * @offset: As above.
+ *
+ * Return: Their value, the first word in the lower half.
  */
 uint64_t ontb_sw_get64(const struct ontb_switchtec *sw, uint32_t offset);
 
