@@ -166,7 +166,7 @@ static int open_trace(struct serve *serve)
 		return 0;
 	ret = ontb_trace_open(path, serve->options.bridge.nr_ports, &serve->trace);
 	if (ret)
-		ontb_tool_error("trace file %s: cannot write it: %s", path, ontb_strerror(ret));
+		ontb_tool_error("trace file %s: cannot write it: %s", path, strerrordesc_np(-ret));
 	serve->options.bridge.trace = serve->trace;
 	serve->options.wire.trace = serve->trace;
 	return ret;

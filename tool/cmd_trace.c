@@ -158,7 +158,7 @@ static enum ontb_exit print_events(FILE *file, const struct trace_options *optio
 		ontb_tool_error("trace: %s, line %lu: %s", options->path, ontb_trace_reader_line(reader),
 				ontb_trace_reader_error(reader));
 	else if (ret != -ENODATA && ret != -EAGAIN)
-		ontb_tool_error("trace: %s: %s", options->path, ontb_strerror(ret));
+		ontb_tool_error("trace: %s: %s", options->path, strerrordesc_np(-ret));
 	ontb_trace_reader_free(reader);
 	return ret == -ENODATA || ret == -EAGAIN ? ONTB_EXIT_OK : ONTB_EXIT_FAILURE;
 }

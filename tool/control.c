@@ -23,7 +23,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 
-#define LISTEN_BACKLOG 8
+#define LISTEN_BACKLOG 64
 #define MAX_DEPTH      8
 
 /**
