@@ -285,7 +285,7 @@ static void host_raise_vector(void *host, unsigned int vector)
 {
 	struct ontb_conn *conn = host;
 
-	ONTB_PROBE2(interrupt, conn->ep->port_idx, vector);
+	ONTB_PROBE2(wire_interrupt, conn->ep->port_idx, vector);
 	if (ontb_unlikely(conn->ep->trace))
 		trace_vector(conn, vector);
 	ontb_irqs_raise(&conn->irqs, vector);
