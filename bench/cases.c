@@ -201,7 +201,7 @@ static double memory_per_host(struct server *server)
 	while (server->nr_hosts < BENCH_MAX_HOSTS) {
 		if (server_connect(server))
 			return -1;
-		if (posted(&server->hosts[server->nr_hosts - 1], &place_register, BATCH, 1) < 0)
+		if (posted(&server->hosts[server->nr_hosts - 1], &place_window, BATCH, 1) < 0)
 			return -1;
 	}
 	after = server_memory(server);
