@@ -115,7 +115,7 @@ def run(case, shared, row):
         check_outcome(row, client)
     neighbour.check_lives()
     if row.after:
-        row.after(client, state)
+        row.after(client, state, server.port(port))
     client.close()
     server.wait_free(port)
     reason = LEFT_REASON if row.reason is LEFT else row.reason

@@ -62,7 +62,7 @@ ROWS = [
     text("text_that_stops_early", b'{"capabilities":{', NOT_JSON),
     text("text_that_stops_in_a_string", b'{"capabilities', NOT_JSON),
     text("something_behind_the_object", b'{"capabilities":{}} {}', "something follows|not JSON"),
-    text("single_quotes", b"{'capabilities':{}}", NOT_JSON),
+    text("single_quotes", b"{\"capabilities\":{\"x\":'y'}}", NOT_JSON),
     text("trailing_comma", b'{"capabilities":{},}', NOT_JSON),
     text("not_utf8", b'{"\xff\xfe":1}', NOT_JSON),
     text("nested_100_deep", b'{"a":' * 100 + b"1" + b"}" * 100, NOT_JSON),
