@@ -134,7 +134,7 @@ class Case:
     """What one test has: a folder, and helpers that are cleaned up after it."""
 
     def __init__(self, program):
-        self.program = program
+        self.program = os.path.abspath(program)
         self.folder = tempfile.mkdtemp(prefix="ontb-")
         self.stack = contextlib.ExitStack()
         self.stack.callback(shutil.rmtree, self.folder, ignore_errors=True)

@@ -111,10 +111,13 @@ def test_help_that_cannot_be_written_is_a_failure(case):
 
 
 def test_default_folder_needs_a_runtime_folder(case):
-    if os.geteuid() == 0:
-        raise tap.Skip("root's folder is fixed")
+    # Root's folder is fixed, so this is somebody else's question.
+    who = {"user": 65534} if os.geteuid() == 0 else {}
     for verb in ("serve", "status"):
-        done = case.run(verb, env={"XDG_RUNTIME_DIR": ""})
+        try:
+            done = case.run(verb, env={"XDG_RUNTIME_DIR": ""}, cwd="/", **who)
+        except PermissionError as error:
+            raise tap.Skip(f"{case.program} is in a folder that only root may enter") from error
         equal(done.returncode, 2)
         check("--socket-dir" in done.stderr, done.stderr)
 
