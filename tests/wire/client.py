@@ -116,43 +116,45 @@ def post(region, offset, data, number=0):
     return message(REGION_WRITE, access(region, offset, len(data), data), number, NO_REPLY)
 
 
-def connect(path, as_other_process=False):
-    """A connected socket.
+def connect(path):
+    """A connected socket."""
+    sock = socket.socket(socket.AF_UNIX)
+    sock.settimeout(base.DEADLINE_S)
+    sock.connect(path)
+    return sock
+
+
+def connect_by_child(paths):
+    """Connected sockets, one for each path, all from one other process.
 
     The kernel tells the server which process called connect(), and the server treats clients of one process as one.
-    So a test that plays several hosts lets a child process connect and hand over the socket.
+    So a test that plays several hosts lets a child process connect and hand over the sockets.
     """
-    if not as_other_process:
-        sock = socket.socket(socket.AF_UNIX)
-        sock.settimeout(base.DEADLINE_S)
-        sock.connect(path)
-        return sock
     mine, childs = socket.socketpair()
     with mine, childs:
         pid = os.fork()
         if not pid:
             try:
-                sock = connect(path)
-                socket.send_fds(childs, [b"x"], [sock.fileno()])
+                socks = [connect(path) for path in paths]
+                socket.send_fds(childs, [b"x"], [sock.fileno() for sock in socks])
             finally:
                 os._exit(0)  # pylint: disable=protected-access
         childs.close()
         mine.settimeout(base.DEADLINE_S)
-        _, fds, _, _ = socket.recv_fds(mine, 1, 1)
+        _, fds, _, _ = socket.recv_fds(mine, 1, len(paths))
         os.waitpid(pid, 0)
-        check(fds, "the child could not connect")
-        sock = socket.socket(fileno=fds[0])
+    equal(len(fds), len(paths), "sockets that the child could connect")
+    socks = [socket.socket(fileno=fd) for fd in fds]
+    for sock in socks:
         sock.settimeout(base.DEADLINE_S)
-        return sock
+    return socks
 
 
 class Client:
     """A connection to a port."""
 
-    def __init__(self, path, handshake=True, as_other_process=False, text=None, receive_buffer=None):
-        self.sock = connect(path, as_other_process)
-        if receive_buffer:
-            self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
+    def __init__(self, path, handshake=True, as_other_process=False, text=None, sock=None):
+        self.sock = sock or (connect_by_child([path])[0] if as_other_process else connect(path))
         self.data = bytearray()
         self.start = 0
         self.commands = collections.deque()

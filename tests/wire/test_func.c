@@ -144,7 +144,7 @@ static uint64_t attached_bits(const struct test_bridge *bridge)
 {
 	uint64_t bits = 0;
 
-	for (unsigned int i = 0; i < bridge->nr_funcs; i++)
+	for (unsigned int i = 0; i < bridge->nr_funcs && i < TEST_MAX_FUNCS; i++)
 		bits |= (uint64_t)(bridge->funcs[i].ops != NULL) << i;
 	return bits;
 }
