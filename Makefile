@@ -54,7 +54,8 @@ fuzz: ## run the fuzz targets for longer; new inputs go to build/fuzz-corpus
 
 install: all ## install below PREFIX (and DESTDIR)
 	@meson configure $(BUILD) -Dprefix=$(PREFIX)
-	@DESTDIR=$(DESTDIR) meson install -C $(BUILD)
+	@DESTDIR=$(if $(DESTDIR),$(abspath $(DESTDIR))) meson install -C $(BUILD)
+	@[ -n "$(DESTDIR)" ] || [ "$$(id -u)" -ne 0 ] || ldconfig
 
 uninstall: ## remove what "make install" installed
 	@ninja -C $(BUILD) uninstall

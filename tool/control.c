@@ -248,6 +248,7 @@ static void refuse_client(struct ontb_control *control)
 	int fd;
 
 	(void)close(control->spare_fd);
+	/* cppcheck-suppress nullPointer; accept4() takes NULL for an address that nobody wants */
 	fd = accept4(control->listen_fd, NULL, NULL, SOCK_CLOEXEC);
 	if (fd >= 0)
 		(void)close(fd);
@@ -259,6 +260,7 @@ static void accept_client(struct ontb_control *control)
 {
 	struct epoll_event event = { .events = EPOLLIN };
 	struct control_client *client;
+	/* cppcheck-suppress nullPointer; accept4() takes NULL for an address that nobody wants */
 	int fd = accept4(control->listen_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 
 	if (fd < 0) {

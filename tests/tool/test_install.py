@@ -1,0 +1,89 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-3-Clause OR GPL-2.0-only
+"""What `make install` leaves: a command that runs, and a library that a program of somebody else links with."""
+
+import os
+import pathlib
+import re
+import stat
+import subprocess
+
+import tap
+from tap import check, equal
+
+PROGRAM = r"""
+#include <openntb/switchtec.h>
+#include <openntb/vfio_user.h>
+#include <openntb/error.h>
+#include <stdio.h>
+
+int main(void)
+{
+	struct ontb_switchtec_config config;
+	struct ontb_bridge *bridge;
+	int ret;
+
+	ontb_switchtec_config_init(&config);
+	ret = ontb_switchtec_new(&config, &bridge);
+	printf("%s: %u ports\n", ontb_strerror(ret), ret ? 0 : ontb_bridge_nr_ports(bridge));
+	if (!ret)
+		ontb_bridge_free(bridge);
+	return ret != 0;
+}
+"""
+
+
+def install(case):
+    """Install into the test's folder; return where the files are, and the prefix."""
+    build = pathlib.Path(case.program).parents[1]
+    text = subprocess.run(["meson", "introspect", "--buildoptions", str(build)], check=True, stdout=subprocess.PIPE,
+                          text=True).stdout
+    prefix = re.search(r'"name": "prefix", "value": "([^"]*)"', text).group(1)
+    subprocess.run(["meson", "install", "-C", str(build), "--no-rebuild", "--destdir", case.path("root")], check=True,
+                   stdout=subprocess.DEVNULL)
+    return pathlib.Path(case.path("root") + prefix), prefix
+
+
+def test_all_files_are_there_and_readable(case):
+    root, prefix = install(case)
+    names = {str(path.relative_to(root)) for path in root.rglob("*") if not path.is_dir()}
+    for pattern in (r"bin/openntb", r"include/openntb/bridge\.h", r"lib/.*libopenntb\.so\.0\.1\.0", r"lib/.*libopenntb\.so",
+                    r"lib/.*libopenntb\.a", r"lib/.*pkgconfig/openntb\.pc", r"share/man/man1/openntb\.1",
+                    r"share/bash-completion/completions/openntb", r"lib/systemd/system/openntb\.service"):
+        check(any(re.fullmatch(pattern, name) for name in names), f"{pattern} is not in {sorted(names)}")
+    for name in names:
+        check((root / name).stat().st_mode & stat.S_IROTH, f"{name} is not readable")
+    unit = (root / "lib/systemd/system/openntb.service").read_text(encoding="utf-8")
+    check(f"ExecStart={prefix}/bin/openntb serve" in unit, unit)
+    check("@" not in re.sub(r"@system-service", "", unit), "a placeholder is left in the unit")
+
+
+def test_the_installed_command_runs(case):
+    root, _ = install(case)
+    done = subprocess.run([str(root / "bin/openntb"), "version"], check=True, stdout=subprocess.PIPE, text=True)
+    check(done.stdout.startswith("openntb "), done.stdout)
+
+
+def test_a_program_links_with_either_library(case):
+    root, _ = install(case)
+    source = case.write_file("program.c", PROGRAM)
+    pkgconfig = next(root.rglob("openntb.pc")).parent
+    libdir = pkgconfig.parent
+    env = dict(os.environ, PKG_CONFIG_PATH=str(pkgconfig), PKG_CONFIG_SYSROOT_DIR=case.path("root"))
+    for kind, words in (("shared", []), ("static", ["--static"])):
+        flags = subprocess.run(["pkg-config", "--cflags", "--libs", *words, "openntb"], check=True, env=env,
+                               stdout=subprocess.PIPE, text=True).stdout.split()
+        # The sysroot is only a folder here: the system's own libraries are where they always are.
+        flags = [flag for flag in flags if not flag.startswith(f"-I{case.path('root')}/usr/include/json")]
+        if kind == "static":
+            flags = [str(libdir / "libopenntb.a") if flag == "-lopenntb" else flag for flag in flags]
+        subprocess.run(["gcc", "-Wall", "-Werror", "-o", case.path(kind), source, *flags], check=True)
+        done = subprocess.run([case.path(kind)], check=True, stdout=subprocess.PIPE, text=True,
+                              env=dict(os.environ, LD_LIBRARY_PATH=str(libdir)))
+        equal(done.stdout, "success: 2 ports\n", kind)
+        needed = subprocess.run(["readelf", "-d", case.path(kind)], check=True, stdout=subprocess.PIPE, text=True).stdout
+        equal("libopenntb.so.0.1" in needed, kind == "shared", f"{kind} needs the shared library")
+
+
+if __name__ == "__main__":
+    tap.main(dict(globals()))
