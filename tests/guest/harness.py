@@ -43,6 +43,7 @@ KERNELS_OWN = {
     r"clocksource: ": "timekeeping watchdog on a busy host",
     r"\[Firmware Bug\]: TSC ADJUST": "emulated processor",
     r"kauditd_printk_skb": "audit noise",
+    r"APIC calibration not consistent with PM-Timer": "busy host",
     r"hpet: ": "emulated timer on a busy host",
     r"hrtimer: interrupt took": "busy host",
     r"sched: (RT|DL) .*throttling activated": "busy host",
