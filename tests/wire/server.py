@@ -5,6 +5,7 @@ import fcntl
 import json
 import os
 import re
+import resource
 import selectors
 import shutil
 import signal
@@ -31,7 +32,7 @@ def next_line(buffer):
 class Server:
     """A server of its own in a folder of its own."""
 
-    def __init__(self, program, *options):
+    def __init__(self, program, *options, nr_files=None):
         self.top = tempfile.mkdtemp(prefix="ontb-wire-")
         self.folder = os.path.join(self.top, "sockets")
         self.log = []
@@ -42,6 +43,9 @@ class Server:
         # pylint: disable-next=consider-using-with
         self.proc = subprocess.Popen([program, "serve", "--socket-dir", self.folder, *options],
                                      stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        if nr_files:
+            _, most = resource.prlimit(self.proc.pid, resource.RLIMIT_NOFILE)
+            resource.prlimit(self.proc.pid, resource.RLIMIT_NOFILE, (nr_files, most))
         fcntl.fcntl(self.proc.stderr, fcntl.F_SETPIPE_SZ, PIPE_SIZE)
         os.set_blocking(self.proc.stderr.fileno(), False)
         try:
@@ -61,6 +65,10 @@ class Server:
                 check(more, f"the server ended at once: {self.read_log()}")
                 line, data = next_line(data + more)
         check(line.startswith("ready: "), f"unexpected line {line!r}")
+        self.control = socket.socket(socket.AF_UNIX)
+        self.control.settimeout(base.DEADLINE_S)
+        self.control.connect(os.path.join(self.folder, "control.sock"))
+        check(self.status()["ok"], "status")
 
     def path(self, port):
         """Socket of a port."""
@@ -105,10 +113,6 @@ class Server:
 
     def status(self):
         """What `openntb status --json` shows."""
-        if not self.control:
-            self.control = socket.socket(socket.AF_UNIX)
-            self.control.settimeout(base.DEADLINE_S)
-            self.control.connect(os.path.join(self.folder, "control.sock"))
         self.control.sendall(b'{"request":"status"}\n')
         line = None
         while line is None:
@@ -190,8 +194,8 @@ class Server:
             self.kill()
 
 
-def serve(case, *options):
+def serve(case, *options, **limits):
     """A server for one test, ended and checked after it."""
-    server = Server(case.program, *options)
+    server = Server(case.program, *options, **limits)
     case.stack.callback(server.finish)
     return server
