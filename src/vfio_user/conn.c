@@ -152,10 +152,11 @@ static int handle_batch(struct ontb_conn *conn)
 	ontb_conn_leave(conn);
 	send_replies(conn);
 	atomic_fetch_add_explicit(&ep->rx_messages, nr, memory_order_relaxed);
-	if (ret < 0) {
-		ontb_conn_fail(conn, &msg.hdr, -EPROTO, "impossible size or unknown type in the header");
-		ontb_conn_kill(conn, "%s", "the stream cannot be followed any more");
-	}
+	if (ret < 0)
+		ontb_conn_kill(
+			conn,
+			"impossible size or unknown type in the header of %s (command %u, id %u): %u bytes, flags 0x%x",
+			ontb_wire_cmd_name(msg.hdr.cmd), msg.hdr.cmd, msg.hdr.id, msg.hdr.size, msg.hdr.flags);
 	return ret;
 }
 

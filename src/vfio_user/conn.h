@@ -228,8 +228,9 @@ void ontb_region_read_free(struct ontb_region_read *rr);
  * @msg:  Its message, of type REPLY.
  *
  * Context: The client's thread, inside an access if the client is attached.
+ * Return: 0, or an error if the reply was not what it should be; it has been logged.
  */
-void ontb_host_reply(struct ontb_conn *conn, const struct ontb_rx_msg *msg);
+int ontb_host_reply(struct ontb_conn *conn, const struct ontb_rx_msg *msg);
 
 extern const struct ontb_host_ops ontb_conn_host_ops;
 

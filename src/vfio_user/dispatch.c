@@ -626,9 +626,9 @@ void ontb_conn_dispatch(struct ontb_conn *conn, struct ontb_rx_msg *msg)
 
 	ONTB_PROBE4(wire_message, conn->ep->port_idx, msg->hdr.cmd, msg->hdr.id, msg->hdr.size);
 	if (ontb_unlikely((msg->hdr.flags & ONTB_WIRE_F_TYPE) == ONTB_WIRE_F_REPLY)) {
-		if (msg->fds)
+		ret = ontb_host_reply(conn, msg);
+		if (!ret && msg->fds)
 			ontb_conn_fail(conn, &msg->hdr, -EPROTO, "descriptors with a reply");
-		ontb_host_reply(conn, msg);
 	} else {
 		ret = run_handler(conn, msg, &why);
 		if (ontb_unlikely(ret)) {

@@ -195,24 +195,26 @@ static int host_mem_read(void *host, uint64_t addr, struct ontb_read *read)
 }
 
 /*
- * The data of a read, or a part of it, has come. Return: 0 if the read goes on, 1 if it ends with *status.
+ * The data of a read, or a part of it, has come.
+ *
+ * Return: 0 or 1 if the read goes on or ends with *status; an error if it ends because the reply is bad.
  */
 static int take_read_data(struct ontb_conn *conn, const struct ontb_rx_msg *msg, const struct ontb_reads_slot *slot,
 			  int *status)
 {
 	struct ontb_endpoint *ep = conn->ep;
 	struct ontb_read *read = slot->read;
-	size_t done = slot->done, asked;
+	size_t done = slot->done, asked = 0;
 	const char *why = NULL;
 	const uint8_t *data;
 	uint16_t id;
 	int ret;
 
+	*status = -EFAULT;
 	ret = ontb_wire_get_dma_read_reply(&msg->hdr, msg->body, msg->len, slot->addr + done, slot->asked, &data, &why);
 	if (ret) {
 		ontb_conn_fail(conn, &msg->hdr, ret, why);
-		*status = -EFAULT;
-		return 1;
+		return ret;
 	}
 	memcpy((uint8_t *)read->buf + done, data, slot->asked);
 	done += slot->asked;
@@ -227,7 +229,7 @@ static int take_read_data(struct ontb_conn *conn, const struct ontb_rx_msg *msg,
 	return 0;
 }
 
-static void handle_read_reply(struct ontb_conn *conn, const struct ontb_rx_msg *msg)
+static int handle_read_reply(struct ontb_conn *conn, const struct ontb_rx_msg *msg)
 {
 	struct ontb_endpoint *ep = conn->ep;
 	struct ontb_reads_slot slot;
@@ -238,35 +240,32 @@ static void handle_read_reply(struct ontb_conn *conn, const struct ontb_rx_msg *
 		ontb_conn_fail(conn, &msg->hdr, ret,
 			       ret == -ETIMEDOUT ? "reply to a read that has timed out"
 						 : "reply that nobody asked for");
-		return;
+		return ret;
 	}
-	if (!take_read_data(conn, msg, &slot, &status))
-		return;
+	ret = take_read_data(conn, msg, &slot, &status);
+	if (!ret)
+		return 0;
 	ontb_reads_end(ep->reads, ep->port_idx, msg->hdr.id);
 	slot.read->done(slot.read, status);
+	return ret < 0 ? ret : 0;
 }
 
-void ontb_host_reply(struct ontb_conn *conn, const struct ontb_rx_msg *msg)
+static int refuse_reply(struct ontb_conn *conn, const struct ontb_rx_msg *msg, int err, const char *why)
 {
-	if (!conn->is_attached) {
-		ontb_conn_fail(conn, &msg->hdr, -EPROTO, "reply before a version was agreed upon");
-		return;
-	}
-	switch (msg->hdr.cmd) {
-	case ONTB_WIRE_DMA_READ:
-		handle_read_reply(conn, msg);
-		break;
-	case ONTB_WIRE_DMA_WRITE:
-		/* QEMU reports a failed write also when no reply was wanted, for example while bus mastering is off. */
-		if (msg->hdr.flags & ONTB_WIRE_F_ERROR)
-			ontb_conn_fail(conn, &msg->hdr, -(int)(msg->hdr.error & 0xfff), "the client could not write");
-		else
-			ontb_conn_fail(conn, &msg->hdr, -EPROTO, "reply that nobody asked for");
-		break;
-	default:
-		ontb_conn_fail(conn, &msg->hdr, -EPROTO, "reply that nobody asked for");
-		break;
-	}
+	ontb_conn_fail(conn, &msg->hdr, err, why);
+	return err;
+}
+
+int ontb_host_reply(struct ontb_conn *conn, const struct ontb_rx_msg *msg)
+{
+	if (!conn->is_attached)
+		return refuse_reply(conn, msg, -EPROTO, "reply before a version was agreed upon");
+	if (msg->hdr.cmd == ONTB_WIRE_DMA_READ)
+		return handle_read_reply(conn, msg);
+	/* QEMU reports a failed write also when no reply was wanted, for example while bus mastering is off. */
+	if (msg->hdr.cmd == ONTB_WIRE_DMA_WRITE && msg->hdr.flags & ONTB_WIRE_F_ERROR)
+		return refuse_reply(conn, msg, -(int)(msg->hdr.error & 0xfff), "the client could not write");
+	return refuse_reply(conn, msg, -EPROTO, "reply that nobody asked for");
 }
 
 static void trace_vector(struct ontb_conn *conn, unsigned int vector)

@@ -8,6 +8,7 @@ the log must say. Each runs against a server of its own, whose second port must 
 
 import errno
 import os
+import re
 import resource
 import socket
 import struct
@@ -235,7 +236,10 @@ EARLY = {
 
 def log_line(case, text, port=0):
     """One log line names the port, the client's process, and the reason."""
-    case.server.wait_log(rf"port {port}: client {os.getpid()}: .*{text}")
+    pattern = rf"port {port}: client {os.getpid()}: .*{text}"
+    case.server.wait_log(pattern)
+    lines = [line for line in case.server.log().splitlines() if not re.search(r"(connected|left|dispatch: .*)$", line)]
+    equal(len(lines), 1, f"log lines: {lines}")
 
 
 def others_are_well(case, other):
@@ -665,7 +669,7 @@ def unasked(case, cmd, body=b"", flags=F_REPLY, fds=()):
     client, other = case.client(0), case.client(1)
     client.send(message(cmd, body, flags, 0x4242), fds)
     client.read(BAR0, 0, 4)
-    log_line(case, "descriptors with a reply" if fds else "reply that nobody asked for")
+    log_line(case, "reply that nobody asked for")
     others_are_well(case, other)
 
 
@@ -740,6 +744,17 @@ def test_dma_reply_with_another_count(case):
 
 def test_dma_reply_with_an_error(case):
     bad_reply(case, lambda m: reply_to(m, b"", flags=F_REPLY | F_ERROR, error=5), "the client reports an error")
+
+
+def test_dma_reply_with_a_descriptor(case):
+    a, b = case.client(0), case.client(1, other=True)
+    b.map(0, PAGE)
+    a.window(0)
+    pending = a.start(REGION_READ, read_body(BAR2, 8, 4))
+    msg = b.receive_request()
+    b.send(reply_to(msg, msg.body + b"data"), [case.eventfd()])
+    equal(a.receive_reply(pending).body[16:], b"data", "reply")
+    case.server.wait_log(r"port 1: client \d+: .*descriptors with a reply")
 
 
 def test_dma_reply_twice(case):
