@@ -17,8 +17,8 @@
 _Thread_local struct ontb_guard_range *volatile ontb_guard_current;
 
 static struct sigaction old_action; /* constant after installation */
-static pthread_once_t once = PTHREAD_ONCE_INIT;
-static int install_error;
+static struct ontb_lock install_lock = { PTHREAD_MUTEX_INITIALIZER };
+static bool is_installed; /* install_lock */
 
 static bool repair(const siginfo_t *info)
 {
@@ -62,17 +62,17 @@ static void handle_sigbus(int sig, siginfo_t *info, void *context)
 	errno = saved;
 }
 
-static void install(void)
-{
-	struct sigaction action = { .sa_sigaction = handle_sigbus, .sa_flags = SA_SIGINFO | SA_NODEFER };
-
-	(void)sigemptyset(&action.sa_mask);
-	if (sigaction(SIGBUS, &action, &old_action))
-		install_error = -errno;
-}
-
 int ontb_guard_install(void)
 {
-	(void)pthread_once(&once, install);
-	return install_error;
+	struct sigaction action = { .sa_sigaction = handle_sigbus, .sa_flags = SA_SIGINFO | SA_NODEFER };
+	int ret = 0;
+
+	(void)sigemptyset(&action.sa_mask);
+	ontb_lock(&install_lock);
+	if (!is_installed && sigaction(SIGBUS, &action, &old_action))
+		ret = -errno;
+	if (!ret)
+		is_installed = true;
+	ontb_unlock(&install_lock);
+	return ret;
 }
