@@ -6,7 +6,7 @@ import os
 from errno import EINVAL, EOPNOTSUPP
 
 import malformed
-from client import (ERROR, GET_INFO, MAX_XFER, NO_REPLY, REGION_READ, REGION_WRITE, RESET, access, device_info, message, post,
+from client import (CONFIG, ERROR, GET_INFO, MAX_XFER, NO_REPLY, REGION_READ, REGION_WRITE, RESET, access, device_info, message, post,
                     region_info)
 from malformed import LEFT, lost, refused, silent
 
@@ -32,7 +32,7 @@ ROWS = [
     lost("all_ones", b"\xff" * 64, FRAME),
     lost("all_zero", b"\0" * 64, FRAME),
     lost("http_request", b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n", FRAME),
-    lost("good_message_then_garbage_in_one_send", post(0, 0x400, b"abcd") + b"\x80" * 4096, FRAME),
+    lost("good_message_then_garbage_in_one_send", post(CONFIG, 0x3c, b"\x0b") + b"\x80" * 4096, FRAME),
     refused("error_flag_in_a_command", GET_INFO, device_info(), EINVAL, FLAGS, flags=ERROR),
     refused("unknown_flag_6", GET_INFO, device_info(), EINVAL, FLAGS, flags=0x40),
     refused("unknown_flag_31", GET_INFO, device_info(), EINVAL, FLAGS, flags=0x80000000),
