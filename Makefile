@@ -32,7 +32,7 @@ deps-guest:
 # Kernel and QEMU are fetched while the bridge is compiled: the two take about the same time.
 run: deps-guest ## two guests on a bridge, trading interrupts
 	@vm/kit & kit=$$!; \
-	$(MAKE) --no-print-directory all || { kill $$kit; wait $$kit; exit 1; }; \
+	$(MAKE) --no-print-directory $(BUILD)/build.ninja && ninja -C $(BUILD) tool/openntb || { kill $$kit; wait $$kit; exit 1; }; \
 	wait $$kit && exec vm/pair --demo
 
 check: deps-check ## all tests, in all builds, and the guests
