@@ -20,7 +20,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
-#include "fault/inject.h"
+#include "../fault/inject.h"
 #include "tool/control.h"
 #include "tool/socket_dir.h"
 #include "tool/trace_reader.h"

@@ -1,0 +1,194 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-3-Clause OR GPL-2.0-only
+"""The checkers in scripts/ and the runner's TAP reader find what they are there for: each gets a small tree with one fault."""
+
+import importlib.machinery
+import importlib.util
+import os
+import pathlib
+import shutil
+import subprocess
+
+import tap
+from tap import check, equal
+
+TOP = pathlib.Path(__file__).resolve().parent.parent.parent
+SPDX_C = "/* SPDX-License-" "Identifier: BSD-3-Clause OR GPL-2.0-only */\n"
+
+GOOD = SPDX_C + """#include <stdint.h>
+
+#include <openntb/access.h>
+
+/**
+ * struct ontb_thing - a thing
+ * @first:  First.
+ * @second: Second.
+ */
+struct ontb_thing {
+	int first;
+	uint64_t second[4];
+};
+
+/**
+ * ontb_thing_get() - get a thing
+ * @thing: Thing.
+ * @out:   OUT.
+ *
+ * Return: 0.
+ */
+int ontb_thing_get(const struct ontb_thing *thing, int (*out)(void *arg, int x));
+
+/**
+ * ontb_thing_free() - free a thing
+ * @thing: Thing.
+ */
+void ontb_thing_free(struct ontb_thing *thing);
+"""
+
+# What replaces what in the good public header -> what check-kdoc must say.
+KDOC = {
+    "parameter_without_text": (" * @out:   OUT.\n", "", "parameter out is not described"),
+    "text_without_parameter": (" * @out:   OUT.\n", " * @out:   OUT.\n * @old: Gone.\n", "@old is described but"),
+    "parameter_described_twice": (" * @out:   OUT.\n", " * @out: OUT.\n * @out: OUT.\n", "described twice"),
+    "no_return": (" *\n * Return: 0.\n", "", "no 'Return:'"),
+    "return_of_nothing": (" * ontb_thing_free() - free a thing\n * @thing: Thing.\n",
+                          " * ontb_thing_free() - free a thing\n * @thing: Thing.\n *\n * Return: 0.\n", "returns nothing"),
+    "another_name": (" * ontb_thing_free() -", " * ontb_thing_put() -", "not that function"),
+    "no_comment": ("/**\n * ontb_thing_free() - free a thing\n * @thing: Thing.\n */\n", "", "has no kernel-doc"),
+    "no_title": (" * ontb_thing_free() - free a thing\n", " * ontb_thing_free() frees\n", "comment has no"),
+    "member_without_text": (" * @first:  First.\n", "", "member first is not described"),
+    "text_without_member": (" * @first:  First.\n", " * @first:  First.\n * @third: Third.\n", "@third"),
+    "array_member_without_text": (" * @second: Second.\n", "", "member second is not described"),
+    "stale_name_in_text": ("get a thing\n", "get a thing as ontb_thing_put() does\n", "ontb_thing_put() does not exist"),
+}
+
+# File, line that it includes, whether that is right.
+LAYERS = {
+    "hardware_may_use_base": ("src/hw/bridge/x.c", '#include "base/y.h"', True),
+    "hardware_may_not_use_the_wire": ("src/hw/bridge/x.c", '#include "vfio_user/y.h"', False),
+    "the_wire_may_not_use_hardware": ("src/vfio_user/x.c", '#include "hw/bridge/y.h"', False),
+    "the_wire_may_not_use_hardware_by_a_path": ("src/vfio_user/x.c", '#include "../hw/bridge/y.h"', False),
+    "base_may_not_use_hardware": ("src/base/x.h", '#include "hw/bridge/y.h"', False),
+    "a_model_may_use_the_bridge": ("src/hw/switchtec/x.c", '#include "hw/bridge/y.h"', True),
+    "the_bridge_may_not_use_a_model": ("src/hw/bridge/x.c", '#include "hw/switchtec/y.h"', False),
+    "a_model_may_not_use_another": ("src/hw/intel/x.c", '#include "hw/switchtec/y.h"', False),
+    "anything_may_use_public_headers": ("src/base/x.c", "#include <openntb/error.h>", True),
+    "public_headers_may_not_use_internal_ones": ("include/openntb/x.h", '#include "base/y.h"', False),
+    "the_command_may_use_all": ("tool/x.c", '#include "hw/switchtec/y.h"', True),
+    "a_header_that_is_not_there": ("tool/x.c", '#include "hw/switchtec/z.h"', False),
+    "system_headers_are_free": ("src/base/x.c", "#include <stdio.h>", True),
+}
+
+SPDX = {
+    "no_line": ("src/base/x.c", "int x;\n", "lack"),
+    "another_licence": ("src/base/x.c", SPDX_C.replace("BSD-3-Clause OR ", ""), "lack"),
+    "line_too_far_down": ("src/base/x.c", "\n\n\n\n" + SPDX_C, "lack"),
+    "two_lines": ("src/base/x.c", SPDX_C * 2, "2 SPDX"),
+    "licence_text": ("src/base/x.c", SPDX_C + "/* Permission is " "hereby granted */\n", "licence text"),
+    "binary_outside_a_corpus": ("tests/x.c", b"\xff\xfe\x00", "not text"),
+}
+
+# Output of a program, exit status -> passed, failed, skipped.
+TAPS = {
+    "all_well": ("1..2\nok 1 - a\nok 2 - b\n", 0, (2, 0, 0)),
+    "plan_at_the_end": ("ok 1 - a\n1..1\n", 0, (1, 0, 0)),
+    "one_fails": ("1..2\nok 1 - a\nnot ok 2 - b\n", 1, (1, 1, 0)),
+    "one_is_skipped": ("1..2\nok 1 - a\nok 2 - b # SKIP why\n", 0, (1, 0, 1)),
+    "cmocka_skips_with_not_ok": ("1..1\nnot ok 1 # SKIP b\n", 0, (0, 0, 1)),
+    "all_are_skipped": ("1..0 # SKIP why\n", 0, (0, 0, 1)),
+    "exit_77": ("", 77, (0, 0, 1)),
+    "exit_status_without_a_failure": ("1..1\nok 1 - a\n", 3, (1, 1, 0)),
+    "breaks_off": ("1..3\nok 1 - a\n", 0, (1, 1, 0)),
+    "crashes": ("1..2\nok 1 - a\n", -11, (1, 1, 0)),
+    "says_nothing": ("", 0, (0, 1, 0)),
+    "no_plan": ("ok 1 - a\n", 0, (1, 1, 0)),
+    "more_than_planned": ("1..1\nok 1 - a\nok 2 - b\n", 0, (2, 1, 0)),
+    "bails_out": ("1..1\nok 1 - a\nBail out! no\n", 0, (1, 1, 0)),
+    "two_groups": ("1..1\nok 1 - a\n1..1\nok 1 - b\n", 0, (2, 0, 0)),
+    "other_output_between": ("1..1\n# note\nokay then\nok 1 - a\n", 0, (1, 0, 0)),
+}
+
+
+def tree(case, files):
+    """A small tree with a checker in it."""
+    top = pathlib.Path(case.path("tree"))
+    shutil.copytree(TOP / "scripts", top / "scripts")
+    (top / "docs").mkdir()
+    for name in ("LICENSES/BSD-3-Clause.txt", "LICENSES/GPL-2.0-only.txt", "include/openntb/access.h",
+                 "include/openntb/error.h"):
+        files.setdefault(name, SPDX_C)
+    for name in ("src/base/y.h", "src/hw/bridge/y.h", "src/hw/switchtec/y.h", "src/vfio_user/y.h"):
+        files.setdefault(name, SPDX_C)
+    for name, text in files.items():
+        path = top / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(text if isinstance(text, bytes) else text.encode())
+    return top
+
+
+def run_checker(top, name):
+    """Run a checker of the tree."""
+    # The tree is no git repository, whatever is above it.
+    env = dict(os.environ, GIT_CEILING_DIRECTORIES=str(top.parent))
+    return subprocess.run([str(top / "scripts" / name)], check=False, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                          text=True, env=env)
+
+
+def test_check_kdoc_accepts_a_good_header(case):
+    done = run_checker(tree(case, {"include/openntb/thing.h": GOOD}), "check-kdoc")
+    equal(done.returncode, 0, done.stdout)
+
+
+def test_check_spdx_accepts_a_good_tree(case):
+    done = run_checker(tree(case, {"tests/fuzz/corpus/x": b"\xff"}), "check-spdx")
+    equal(done.returncode, 0, done.stdout)
+
+
+def test_check_layers_accepts_the_real_tree(_case):
+    equal(run_checker(TOP, "check-layers").returncode, 0)
+
+
+def add(name, function):
+    """Add a generated test."""
+    globals()[f"test_{name}"] = function
+
+
+def add_tests():
+    """One test per row of the tables above."""
+    for name, (old, new, text) in KDOC.items():
+        def kdoc(case, old=old, new=new, text=text):
+            check(old in GOOD, "the row fits no line")
+            done = run_checker(tree(case, {"include/openntb/thing.h": GOOD.replace(old, new, 1)}), "check-kdoc")
+            equal(done.returncode, 1, done.stdout)
+            check(text in done.stdout, done.stdout)
+        add(f"check_kdoc_finds_{name}", kdoc)
+    for name, (path, line, is_right) in LAYERS.items():
+        def layers(case, path=path, line=line, is_right=is_right):
+            done = run_checker(tree(case, {path: SPDX_C + line + "\n"}), "check-layers")
+            equal(done.returncode, 0 if is_right else 1, done.stdout)
+            equal(path in done.stdout, not is_right, done.stdout)
+        add(f"check_layers: {name}", layers)
+    for name, (path, text, word) in SPDX.items():
+        def spdx(case, path=path, text=text, word=word):
+            done = run_checker(tree(case, {path: text}), "check-spdx")
+            equal(done.returncode, 1, done.stdout)
+            check(path in done.stdout and word in done.stdout, done.stdout)
+        add(f"check_spdx_finds_{name}", spdx)
+    loader = importlib.machinery.SourceFileLoader("ontb_run", str(TOP / "tests/run"))
+    loader.path_stats = lambda path: (_ for _ in ()).throw(OSError())  # no compiled file beside it
+    runner = importlib.util.module_from_spec(importlib.util.spec_from_loader("ontb_run", loader))
+    loader.exec_module(runner)
+    for name, (text, status, want) in TAPS.items():
+        def taps(_case, text=text, status=status, want=want):
+            got = runner.Tap()
+            for line in text.splitlines(True):
+                got.feed(line)
+            got.finish(status)
+            equal((got.passed, got.failed, len(got.skipped)), want, str(got.failures))
+            equal(len(got.failures), got.failed)
+        add(f"runner: {name}", taps)
+
+
+add_tests()
+if __name__ == "__main__":
+    tap.main(dict(globals()))
