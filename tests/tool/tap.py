@@ -86,6 +86,7 @@ class Guest:
     CONFIG = 7
 
     def __init__(self, case, path):
+        self.case = case
         self.sock = case.connect(path)
         self.nr_messages = 0
         reply = self.call(1, struct.pack("<HH", 0, 0) + b'{"capabilities":{"max_msg_fds":8}}\0')
@@ -124,6 +125,18 @@ class Guest:
     def write(self, region, offset, data):
         """Write to a region and wait for the reply."""
         self.call(10, struct.pack("<QII", offset, region, len(data)) + data)
+
+    def arm(self, vector):
+        """Give the server an eventfd for an MSI-X vector; return the descriptor."""
+        fd = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
+        self.case.stack.callback(os.close, fd)
+        body = struct.pack("<IIIII", 20, 0x24, 2, vector, 1)
+        self.nr_messages += 1
+        socket.send_fds(self.sock, [struct.pack("<HHIII", self.nr_messages, 8, 36, 0, 0) + body], [fd])
+        _, _, size, flags, error = struct.unpack("<HHIII", self.receive(16))
+        self.receive(size - 16)
+        equal((flags, error), (1, 0), "reply to SET_IRQS")
+        return fd
 
     def enable(self):
         """Switch on memory decoding and bus mastering."""

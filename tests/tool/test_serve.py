@@ -4,10 +4,13 @@
 
 import os
 import re
+import select
 import signal
 import socket
 import stat
+import struct
 import subprocess
+import time
 
 import tap
 from tap import check, equal
@@ -191,6 +194,39 @@ def test_geometry_of_the_options_is_what_the_guest_sees(case):
         guest.write(guest.CONFIG, 0x10 + 4 * bar, b"\xff\xff\xff\xff")
         low = int.from_bytes(guest.read(guest.CONFIG, 0x10 + 4 * bar, 4), "little") & ~0xf
         equal(low, -size & 0xffffffff, f"BAR{bar}")
+
+
+def interrupt_delay(case, *options):
+    """Seconds from a message and a doorbell, sent by port 0, to port 1's doorbell interrupt."""
+    server = case.serve(*options, folder=case.path("-".join(options) or "plain"))
+    sender, receiver = (tap.Guest(case, server.path(f"port{port}.sock")) for port in (0, 1))
+    for guest in (sender, receiver):
+        guest.enable()
+    # Linux 6.12 ntb_hw_switchtec.c: doorbells of the other partition are bits 32 up, and so is its enable mask.
+    mine, theirs = 0x74000, 0x78000
+    receiver.write(0, theirs + 0x1060, struct.pack("<I", 0xffffff00))
+    receiver.write(0, theirs + 0x1020 + 32, b"\1")
+    receiver.write(0, theirs + 0x1018, struct.pack("<Q", 1 << 32))
+    # The capability that QEMU enables when the guest uses MSI-X.
+    where = receiver.read(receiver.CONFIG, 0x34, 1)[0]
+    while receiver.read(receiver.CONFIG, where, 1) != b"\x11":
+        where = receiver.read(receiver.CONFIG, where + 1, 1)[0]
+        check(where, "no MSI-X capability")
+    receiver.write(receiver.CONFIG, where + 2, struct.pack("<H", 0x8000))
+    fd = receiver.arm(1)
+    sender.write(0, mine + 0x1008, struct.pack("<Q", 1 << 32))
+    sender.write(0, mine + 0x1068, struct.pack("<I", 1))
+    start = time.monotonic()
+    sender.write(0, mine + 0x1000, struct.pack("<Q", 1 << 32))
+    check(select.select([fd], [], [], tap.DEADLINE_S)[0], "no interrupt")
+    equal(os.eventfd_read(fd), 1)
+    return time.monotonic() - start
+
+
+def test_doorbells_are_held_only_if_asked(case):
+    held = interrupt_delay(case, "--hold-doorbells-after-message", "1500")
+    check(1.2 < held, f"held for {held} s only")
+    check(interrupt_delay(case) < 1.2, "held although nobody asked")
 
 
 if __name__ == "__main__":
