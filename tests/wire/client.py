@@ -10,6 +10,7 @@ import array
 import collections
 import errno
 import os
+import selectors
 import socket
 import struct
 import time
@@ -27,6 +28,8 @@ DATA_NONE, DATA_BOOL, DATA_EVENTFD, MASK, UNMASK, TRIGGER = 1, 2, 4, 8, 16, 32
 ARM = DATA_EVENTFD | TRIGGER
 HEADER = struct.Struct("<HHIII")
 MAX_XFER = 1 << 20
+# A socket that has been full for so long is not read.
+STILL_S = 0.3
 
 Message = collections.namedtuple("Message", "id cmd flags error body")
 
@@ -304,16 +307,17 @@ class Client:
             return messages
 
     def send_until_blocked(self, data, limit):
-        """Send @data again and again without blocking; return the bytes that were taken, at most @limit."""
+        """Send @data again and again until the server takes no more; return the bytes taken, at most @limit."""
         taken = 0
         self.sock.setblocking(False)
         try:
-            while taken < limit:
-                part = taken % len(data)
-                try:
-                    taken += self.sock.send(memoryview(data)[part:])
-                except BlockingIOError:
-                    break
+            with selectors.DefaultSelector() as selector:
+                selector.register(self.sock, selectors.EVENT_WRITE)
+                while taken < limit and selector.select(STILL_S):
+                    try:
+                        taken += self.sock.send(memoryview(data)[taken % len(data):])
+                    except BlockingIOError:
+                        continue
         finally:
             self.sock.settimeout(base.DEADLINE_S)
         return taken

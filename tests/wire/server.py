@@ -40,9 +40,12 @@ class Server:
         self.log_ended = False
         self.control = None
         self.control_data = b""
+        # AddressSanitizer keeps freed memory back; a little of that is enough, or nothing could be said about memory.
+        env = dict(os.environ)
+        env["ASAN_OPTIONS"] = env.get("ASAN_OPTIONS", "") + ":quarantine_size_mb=4"
         # pylint: disable-next=consider-using-with
         self.proc = subprocess.Popen([program, "serve", "--socket-dir", self.folder, *options],
-                                     stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+                                     stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=env)
         if nr_files:
             _, most = resource.prlimit(self.proc.pid, resource.RLIMIT_NOFILE)
             resource.prlimit(self.proc.pid, resource.RLIMIT_NOFILE, (nr_files, most))

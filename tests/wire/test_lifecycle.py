@@ -151,7 +151,7 @@ def test_a_host_that_is_started_again_at_once_is_served(case):
     """The one before it has left, but what it sent is still being worked on."""
     server = serve(case)
     b = new_host(case, server, 1)
-    for _ in range(30):
+    for _ in range(10):
         a = Host(server, 0)
         a.raw(message(RESET, b"", 1, NO_REPLY) * 20000)
         a.close()
