@@ -834,5 +834,79 @@ def test_features_are_not_offered(case):
             client.expect_error(client.request(DEVICE_FEATURE, struct.pack("<II", 8, feature | action)), 25)
 
 
+def load_host(path, port, nr_ports, rounds):
+    """A host under load, in a process of its own: everything at once, and leaving now and then."""
+    memory = wirelib.Memory(4 * PAGE)
+    last = 0
+    for visit in range(3):
+        client = wirelib.Client(wirelib.connect_socket(path), True)
+        fds = [os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC) for _ in range(4)]
+        client.map(0, 4 * PAGE, memory.fd)
+        client.window(0, (port + 1) % nr_ports)
+        for i in range(rounds):
+            number = (visit * rounds + i) * 64
+            client.send(b"".join(message(REGION_WRITE, write_body(BAR2, 0, struct.pack("<Q", number + k)), F_NO_REPLY)
+                                 for k in range(64)))
+            client.read(BAR2, 0, 8)
+            seen = struct.unpack_from("<Q", memory.view)[0]
+            check(seen >= last, f"the neighbour's number went back from {last} to {seen}")
+            last = seen
+            client.arm(0, fds)
+            client.post(BAR0, REG_RAISE, struct.pack("<Q", i % 4))
+            client.window(INTERRUPT)
+            client.post(BAR2, 0x1000 * port, struct.pack("<I", i))
+            client.window(0)
+            client.map(0x100000, PAGE, memory.fd if i % 2 else None)
+            client.read(BAR2, 0x100000, 4)
+            client.unmap(0x100000, PAGE)
+            client.call(SET_IRQS, irq_body(IRQ_NONE | IRQ_TRIGGER))
+            if i % 10 == 9:
+                client.call(DEVICE_RESET)
+        for fd in fds:
+            os.close(fd)
+        client.close()
+
+
+def test_eight_hosts_under_load(case):
+    case.serve(8)
+    pids = []
+    for port in range(8):
+        pid = os.fork()
+        if not pid:
+            status = 1
+            try:
+                load_host(case.server.path(port), port, 8, 40)
+                status = 0
+            except BaseException as error:  # pylint: disable=broad-except
+                print(f"# port {port}: {error!r}", file=sys.stderr, flush=True)
+            os._exit(status)
+        pids.append(pid)
+    results = [os.waitpid(pid, 0)[1] for pid in pids]
+    equal(results, [0] * 8, "how the hosts ended")
+    equal([port["connections"] for port in case.server.status()], [3] * 8, "connections")
+
+
+def test_hosts_that_are_killed_under_load(case):
+    case.serve(4)
+    survivor = case.client(0)
+    for _ in range(10):
+        pids = []
+        before = case.server.status()[0]["dma_writes"]
+        for port in range(1, 4):
+            pid = os.fork()
+            if not pid:
+                try:
+                    load_host(case.server.path(port), port, 4, 1000)
+                finally:
+                    os._exit(0)
+            pids.append(pid)
+        wait_for("traffic", lambda enough=before + 20: case.server.status()[0]["dma_writes"] > enough)
+        for pid in pids:
+            os.kill(pid, 9)
+            os.waitpid(pid, 0)
+        survivor.read(BAR0, 0, 4)
+        wait_for("the dead to be gone", lambda: survivor.read64(REG_ATTACHED) == 1)
+
+
 if __name__ == "__main__":
     wirelib.run(sys.modules[__name__])
