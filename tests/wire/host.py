@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause OR GPL-2.0-only
 """A host on a Switchtec NTB port: a client that programs the bridge as Linux 6.12's ntb_hw_switchtec.c does.
 
-One idea: each host opens windows into its own memory, by programming the *peer's* control block; the peer then sees that
-memory in its BARs.
+One idea: each host opens windows into its own memory, by programming the *peer's* control block; the peer then sees
+that memory in its BARs.
 """
 
 import mmap

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: BSD-3-Clause OR GPL-2.0-only
 """One malformed message per test.
 
-One idea: a row says which message, and what must come of it: an error reply with one errno value, silence (when no reply
-was wanted), or the loss of that connection.  Everything else is the same for all and checked here: one log line that
-names the port, the client and the reason; one error counted; the connection goes on unless it had to go; the neighbour
+One idea: a row says which message, and what must come of it: an error reply with one errno value, silence (when no
+reply was wanted), or the loss of that connection.  Everything else is the same for all and checked here: one log line
+that names the port, the client and the reason; one error counted; the connection goes on unless it had to go; the neighbour
 on the paired port answers; no descriptor stays behind in the server.
 
 All rows of a file share a server.  Each row has a port of its own turn, because log lines are rate-limited by port.
@@ -25,6 +25,9 @@ LOST, SILENT = "lost", "silent"
 
 Row = collections.namedtuple("Row", "name data outcome reason fds prepare after handshake", defaults=[None] * 4)
 NUMBER = 0x4d4d
+# Instead of a reason: the client leaves after the bytes.
+LEFT = object()
+LEFT_REASON = "left in the middle of a message"
 
 
 class Shared:
@@ -109,7 +112,7 @@ def run(case, shared, row):
     start = server.mark()
     nr_errors = server.counters(port)["wire_errors"]
     client.raw(row.data, fds)
-    if row.data[:2] and row.reason is LEFT:
+    if row.reason is LEFT:
         client.close()
     else:
         check_outcome(row, client)
@@ -125,11 +128,6 @@ def run(case, shared, row):
     equal(server.counters(port)["wire_errors"], nr_errors + 1, "errors counted")
     equal(server.nr_fds(), nr_fds, "descriptors the server has open")
     equal(server.proc.poll(), None, "the server's exit status")
-
-
-# The client leaves after the bytes.
-LEFT = object()
-LEFT_REASON = "left in the middle of a message"
 
 
 def main(rows, tests=()):

@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: BSD-3-Clause OR GPL-2.0-only
 """Hosts that read each other's memory by messages at the same time.
 
-A QEMU whose virtual CPU waits for a read can answer nobody, so whoever would close a circle of waiting hosts gets all ones
-at once.  Each test plays such hosts: it answers for a host only when that host does not wait.  The completion timeout is
-longer than a test may take, so an answer in time is not a timeout.
+A QEMU whose virtual CPU waits for a read can answer nobody, so whoever would close a circle of waiting hosts gets
+all ones at once.  Each test plays such hosts: it answers for a host only when that host does not wait.  The completion
+timeout is longer than a test may take, so an answer in time is not a timeout.
 """
 
 import itertools

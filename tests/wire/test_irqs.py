@@ -124,7 +124,7 @@ def test_disabling_what_is_not_there_is_no_error(case):
 
 
 def test_a_signal_while_qemu_re_arms_is_latched_not_lost(case):
-    """QEMU disables all vectors and sends the eventfds again whenever the guest uses a higher vector for the first time."""
+    """QEMU disables all and sends the eventfds again when the guest uses a higher vector for the first time."""
     listener, ringer, events = ring_setup(case)
     for _ in range(20):
         listener.disarm()

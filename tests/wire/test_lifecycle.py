@@ -10,8 +10,8 @@ import sys
 
 import base
 from base import check, equal
-from client import (CONFIG, DATA_NONE, NO_REPLY, REGION_READ, REGION_WRITE, RESET, SET_IRQS, TRIGGER, Client, Closed, access,
-                    irq_set, message, post)
+from client import (CONFIG, DATA_NONE, NO_REPLY, REGION_READ, REGION_WRITE, RESET, SET_IRQS, TRIGGER, Client, Closed,
+                    access, irq_set, message, post)
 from host import (BAR_DIRECT, BUS_MASTER, DEVICE_ID_REG, INTERRUPTS, LOCK, LOCKED, MEMORY_ENABLE, OMSG, PAGE, PART_OP,
                   PART_STATUS, Eventfds, Host, Ram, pair)
 from server import Server, serve
@@ -151,9 +151,10 @@ def test_a_host_that_is_started_again_at_once_is_served(case):
     """The one before it has left, but what it sent is still being worked on."""
     server = serve(case)
     b = new_host(case, server, 1)
-    for _ in range(10):
+    for _ in range(5):
         a = Host(server, 0)
-        a.raw(message(RESET, b"", 1, NO_REPLY) * 20000)
+        # More than one receive buffer, of what takes longest.
+        a.raw(message(RESET, b"", 1, NO_REPLY) * 14000)
         a.close()
         # No waiting here: that is the point.
         again = Host(server, 0, as_other_process=False)

@@ -6,8 +6,8 @@ import os
 from errno import EINVAL, EOPNOTSUPP
 
 import malformed
-from client import (CONFIG, ERROR, GET_INFO, MAX_XFER, NO_REPLY, REGION_READ, REGION_WRITE, RESET, access, device_info, message, post,
-                    region_info)
+from client import (CONFIG, ERROR, GET_INFO, MAX_XFER, NO_REPLY, REGION_READ, REGION_WRITE, RESET, access, device_info,
+                    message, post, region_info)
 from malformed import LEFT, lost, refused, silent
 
 FRAME = "impossible size or unknown type"
@@ -51,19 +51,21 @@ ROWS = [
     lost("leaving_inside_a_header", sized(16)[:15], LEFT),
     lost("leaving_before_the_body", message(REGION_READ, access(0, 0, 4))[:16], LEFT),
     lost("leaving_inside_a_body", message(REGION_READ, access(0, 0, 4))[:-1], LEFT),
-    lost("leaving_inside_a_large_body", message(REGION_WRITE, access(0, 0x400, MAX_XFER, bytes(1000)), size=MAX_XFER + 32),
-         LEFT),
+    lost("leaving_inside_a_large_body",
+         message(REGION_WRITE, access(0, 0x400, MAX_XFER, bytes(1000)), size=MAX_XFER + 32), LEFT),
 ]
+
+
+def stray_fd(case):
+    """A descriptor."""
+    fd = os.memfd_create("ontb-stray")
+    case.stack.callback(os.close, fd)
+    return [fd]
 
 
 def with_fd(name, cmd, body):
     """A row for a command that takes no descriptor and gets one."""
-    def give(case):
-        fd = os.memfd_create("ontb-stray")
-        case.stack.callback(os.close, fd)
-        return [fd]
-
-    return refused(name, cmd, body, EINVAL, "descriptors where none belong", fds=give)
+    return refused(name, cmd, body, EINVAL, "descriptors where none belong", fds=stray_fd)
 
 
 ROWS += [
@@ -72,8 +74,7 @@ ROWS += [
     with_fd("descriptor_with_region_info", 5, region_info(0)),
     with_fd("descriptor_with_region_read", REGION_READ, access(0, 0x2000, 4)),
     with_fd("descriptor_with_region_write", REGION_WRITE, access(0, 0x400, 4, b"abcd")),
-    refused("descriptor_with_an_unknown_command", 77, b"", EOPNOTSUPP, "no such command",
-            fds=lambda case: with_fd("", RESET, b"").fds(case)),
+    refused("descriptor_with_an_unknown_command", 77, b"", EOPNOTSUPP, "no such command", fds=stray_fd),
 ]
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-3-Clause OR GPL-2.0-only
-"""The other commands: device and region info, reset, features, what is not offered, commands that only a server sends, and
-replies: to nothing at all, or not fitting the question."""
+"""The other commands: device and region info, reset, features, what is not offered, commands that only a server sends,
+and replies: to nothing at all, or not fitting the question."""
 
 import os
 import re
@@ -10,8 +10,8 @@ from errno import EINVAL, EIO, ENOTTY, EOPNOTSUPP
 import malformed
 from base import check, equal
 from client import (DIRTY_PAGES, DMA_READ, DMA_WRITE, ERROR, FEATURE, GET_INFO, GET_REGION_INFO, GET_REGION_IO_FDS,
-                    MAX_XFER, MIG_READ, MIG_WRITE, NO_REPLY, REGION_READ, REGION_WRITE, REPLY, SET_IRQS, VERSION, access,
-                    device_info, dma_access, feature, io_fds, message, region_info, version)
+                    MAX_XFER, MIG_READ, MIG_WRITE, NO_REPLY, REGION_READ, REGION_WRITE, REPLY, SET_IRQS, VERSION,
+                    access, device_info, dma_access, feature, io_fds, message, region_info, version)
 from host import Host
 from malformed import NUMBER, SILENT, Row, refused, silent
 
@@ -39,7 +39,8 @@ ROWS = [
     silent("device_info_with_argsz_0_without_reply", GET_INFO, device_info(0), "argsz below 16"),
     refused("region_info_with_empty_body", GET_REGION_INFO, b"", EINVAL, "body is not 32 bytes"),
     refused("region_info_with_body_of_31_bytes", GET_REGION_INFO, region_info(0)[:31], EINVAL, "body is not 32 bytes"),
-    refused("region_info_with_body_of_33_bytes", GET_REGION_INFO, region_info(0) + b"\0", EINVAL, "body is not 32 bytes"),
+    refused("region_info_with_body_of_33_bytes", GET_REGION_INFO, region_info(0) + b"\0", EINVAL,
+            "body is not 32 bytes"),
     refused("region_info_with_argsz_0", GET_REGION_INFO, region_info(0, 0), EINVAL, "argsz below 32"),
     refused("region_info_with_argsz_31", GET_REGION_INFO, region_info(0, 31), EINVAL, "argsz below 32"),
     refused("region_info_of_region_9", GET_REGION_INFO, region_info(9), EINVAL, "no such region"),

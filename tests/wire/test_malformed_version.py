@@ -129,8 +129,8 @@ def greet(case, shared, data):
 def test_good_versions_are_accepted(case, shared):
     """What a client may leave out, add or offer."""
     for data in (
-            version(b""), version(b"{}\0"), version(b'{"capabilities":{}}\0'), version(b' \n{ "capabilities" : { } } \0'),
-            version(minor=1), version(minor=0xffff),
+            version(b""), version(b"{}\0"), version(b'{"capabilities":{}}\0'),
+            version(b' \n{ "capabilities" : { } } \0'), version(minor=1), version(minor=0xffff),
             version(b'{"capabilities":{"max_msg_fds":0,"twin_socket":{"supported":true},"x":[1,{"y":null}]},"z":-1}\0'),
             version(b'{"capabilities":{"max_data_xfer_size":99999999999999999999999,"max_dma_maps":65535}}\0'),
             version(b'{"capabilities":{"migration":{"pgsize":4096,"max_bitmap_size":268435456}}}\0'),
