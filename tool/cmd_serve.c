@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/timerfd.h>
 #include <unistd.h>
@@ -124,6 +125,21 @@ static int open_signals(struct serve *serve)
 	(void)signal(SIGXFSZ, SIG_IGN);
 	serve->signal_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 	return serve->signal_fd < 0 ? -errno : 0;
+}
+
+/*
+ * Each client holds sockets, eventfds and, for a moment, descriptors of its memory. The soft limit that most systems start
+ * with, 1024, is there for programs that use select(); this one does not.
+ */
+static void raise_file_limit(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) || limit.rlim_cur == limit.rlim_max)
+		return;
+	limit.rlim_cur = limit.rlim_max;
+	if (setrlimit(RLIMIT_NOFILE, &limit))
+		ontb_log(ONTB_LOG_INFO, "serve: cannot raise the limit of open files: %s", strerrordesc_np(errno));
 }
 
 static void close_fds(struct serve *serve)
@@ -342,6 +358,7 @@ enum ontb_exit ontb_cmd_serve(int argc, char **argv)
 	serve.start_ns = ontb_clock_ns();
 	ontb_log_sink_install();
 	ontb_log_set_level(serve.options.log_level);
+	raise_file_limit();
 	ret = open_fds(&serve);
 	if (!ret) {
 		ret = ontb_socket_dir_open(&serve.dir, serve.options.socket_dir, serve.options.wire.socket_mode);

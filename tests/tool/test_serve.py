@@ -4,6 +4,7 @@
 
 import os
 import re
+import resource
 import select
 import signal
 import socket
@@ -194,6 +195,12 @@ def test_geometry_of_the_options_is_what_the_guest_sees(case):
         guest.write(guest.CONFIG, 0x10 + 4 * bar, b"\xff\xff\xff\xff")
         low = int.from_bytes(guest.read(guest.CONFIG, 0x10 + 4 * bar, 4), "little") & ~0xf
         equal(low, -size & 0xffffffff, f"BAR{bar}")
+
+
+def test_the_limit_of_open_files_is_raised(case):
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    server = case.serve(preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (256, hard)))
+    equal(resource.prlimit(server.proc.pid, resource.RLIMIT_NOFILE), (hard, hard))
 
 
 def interrupt_delay(case, *options):
