@@ -3,8 +3,8 @@
 
 One idea: a row says which message, and what must come of it: an error reply with one errno value, silence (when no
 reply was wanted), or the loss of that connection.  Everything else is the same for all and checked here: one log line
-that names the port, the client and the reason; one error counted; the connection goes on unless it had to go; the neighbour
-on the paired port answers; no descriptor stays behind in the server.
+that names the port, the client and the reason; one error counted; the connection goes on unless it had to go; the
+neighbour on the paired port answers; no descriptor stays behind in the server.
 
 All rows of a file share a server.  Each row has a port of its own turn, because log lines are rate-limited by port.
 """

@@ -220,13 +220,15 @@ def test_a_host_that_reads_much_does_not_hold_up_changes_of_others(case):
     asker.raw(request)
     asker.receive()
     one_read = time.monotonic() - start
-    for count, flags in ((100, 0), (100, NO_REPLY)):
+    # Long enough to be noticed, whatever a sanitizer makes of one read.
+    count = min(100, max(20, int(3 / one_read)))
+    for flags in (0, NO_REPLY):
         asker.raw(message(REGION_READ, access(0, 0, MAX_XFER), 1, flags) * count)
         start = time.monotonic()
         other.map(1 << 40, PAGE)
         other.unmap(1 << 40, PAGE)
         took = time.monotonic() - start
-        check(took < 0.2 + 20 * one_read,
+        check(took < 0.2 + 5 * one_read,
               f"a map and an unmap took {took:.3f} s, one read of the other host {one_read:.3f} s")
         for _ in range(0 if flags else count):
             asker.receive()
