@@ -54,7 +54,9 @@ class Bridge:
         """Start the server and wait for all its sockets."""
         self.folder.mkdir(parents=True, exist_ok=True)
         argv = server_command(self.program, self.folder, self.options)
-        self.proc = process.start(argv, self.log)
+        # A posted write is on its way until the server has run; a real bridge never has to
+        # wait for a processor.
+        self.proc = process.start(argv, self.log, urgent=True)
         wanted = [self.socket(port) for port in range(self.ports)]
 
         def ready():

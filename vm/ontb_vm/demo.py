@@ -31,8 +31,8 @@ def load(guests, seconds=60):
     for one in guests:
         one.sh(f"modprobe switchtec && modprobe ntb_hw_switchtec && modprobe {MODULE}", seconds)
     for one in guests:
-        process.wait_until(f"{one.name}: NTB device", lambda one=one: one.run(f"ls {BASE}/*")[0] == 0,
-                           seconds)
+        process.wait_until(f"{one.name}: NTB device",
+                           lambda one=one: one.run(f"ls {BASE}/*")[0] == 0, seconds)
     for one in guests:
         # Reading or writing "ready" sleeps in the kernel until the peer has told its
         # addresses; the deadline is ours.

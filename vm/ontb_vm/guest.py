@@ -76,9 +76,21 @@ def device_words(path, number, root_port=False):
 
 
 # Every function of the bridge's vendor and class is removed, as after a surprise unplug.
+# Clients that are loaded must not take the new device at once: a host that gets "force
+# down" and "link up" in one go handles only the first (ntb_hw_switchtec, check_link_status).
 FORGET_ENDPOINTS = """
+[ -e /sys/bus/ntb ] && echo 0 >/sys/bus/ntb/drivers_autoprobe
 for dev in /sys/bus/pci/devices/*; do
 	[ "$(cat $dev/vendor) $(cat $dev/class)" = "0x11f8 0x068000" ] && echo 1 >$dev/remove
+done
+true
+"""
+NR_DEVICES = "ls /sys/bus/ntb/devices 2>/dev/null | wc -l"
+JOIN_CLIENTS = """
+[ -e /sys/bus/ntb ] || exit 0
+echo 1 >/sys/bus/ntb/drivers_autoprobe
+for dev in /sys/bus/ntb/devices/*; do
+	[ -e $dev ] && basename $dev >/sys/bus/ntb/drivers_probe
 done
 true
 """
@@ -157,7 +169,8 @@ class Guest:
 
         QEMU does not connect again, and unplugging a vfio-user-pci device ends QEMU 11.1
         (memory_region_del_subregion asserts), so the guest lets go of the dead functions
-        and new ones are plugged into spare root ports.
+        and new ones are plugged into spare root ports.  When all guests have theirs,
+        join_clients() is next.
         """
         if self.plugged + len(self.sockets) > self.settings.spares:
             raise KitError(f"{self.name}: no spare root port is left")
@@ -166,6 +179,13 @@ class Guest:
             device = endpoint(path, 8 + self.plugged)
             self.qmp.call("device_add", bus=f"spare{self.plugged}", **device)
             self.plugged += 1
+
+    def join_clients(self, seconds=60):
+        """Let the clients have the new NTB devices as soon as these are there."""
+        if self.run("[ -e /sys/module/ntb_hw_switchtec ]")[0] == 0:
+            process.wait_until(f"{self.name}: new NTB devices",
+                               lambda: int(self.sh(NR_DEVICES)) == len(self.sockets), seconds)
+        self.sh(JOIN_CLIENTS, seconds)
 
     def start(self):
         """Start QEMU and connect to its lines; the guest is still booting then."""

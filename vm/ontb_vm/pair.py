@@ -89,12 +89,29 @@ class Pair:
         for one in self.guests if wait else ():
             one.wait_ready(seconds)
 
-    def recover(self):
-        """After the server died: start it again and give the guests new endpoints."""
+    def recover(self, seconds=180):
+        """After the server died: start it again and give the guests new endpoints.
+
+        A guest whose QEMU ended too, or that has no spare port left, is booted again.
+        Return the guests that were booted again.
+        """
         self.bridge.reap()
         self.bridge.start()
+        again = []
         for one in self.guests:
-            one.replace_endpoints()
+            try:
+                one.replace_endpoints()
+            except KitError as error:
+                say(f"{one.name} is booted again: {str(error).splitlines()[0]}")
+                one.stop()
+                one.start()
+                again.append(one)
+        for one in again:
+            one.wait_ready(seconds)
+        for one in self.guests:
+            if one not in again:
+                one.join_clients()
+        return again
 
     def stop(self):
         """Stop everything; return a list of what did not go by itself or stayed behind."""
