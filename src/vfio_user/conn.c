@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,8 +20,9 @@
 #include "base/probe.h"
 
 #define OUT_MIN 4096U
-/* Replies sent before the end of a batch, so that the buffer stays small. */
-#define OUT_SEND (32U << 10)
+/* Bytes of replies, and bytes read, after which a batch pauses, so that buffers stay small and others are let in. */
+#define OUT_SEND  (32U << 10)
+#define READ_LONG (64U << 10)
 /* Replies that wait because the client does not read them, before we do not read on either. */
 #define BACKLOG_HIGH (1U << 20)
 #define BACKLOG_LOW  (BACKLOG_HIGH / 2)
@@ -106,6 +108,7 @@ void ontb_conn_enter(struct ontb_conn *conn)
 		return;
 	conn->ep->func->ops->enter(conn->ep->func);
 	conn->is_inside = true;
+	conn->nr_read = 0;
 }
 
 void ontb_conn_leave(struct ontb_conn *conn)
@@ -131,36 +134,6 @@ static void send_replies(struct ontb_conn *conn)
 }
 
 /*
- * Handle what is in the buffer.
- *
- * Return: 0, or an error if the stream cannot be followed.
- */
-static int handle_batch(struct ontb_conn *conn)
-{
-	struct ontb_endpoint *ep = conn->ep;
-	struct ontb_rx_msg msg;
-	uint64_t nr = 0;
-	int ret;
-
-	ontb_conn_enter(conn);
-	while ((ret = ontb_rx_next(&conn->rx, &msg)) > 0) {
-		nr++;
-		ontb_conn_dispatch(conn, &msg);
-		if (ontb_unlikely(conn->out_len > OUT_SEND))
-			send_replies(conn);
-	}
-	ontb_conn_leave(conn);
-	send_replies(conn);
-	atomic_fetch_add_explicit(&ep->rx_messages, nr, memory_order_relaxed);
-	if (ret < 0)
-		ontb_conn_kill(
-			conn,
-			"impossible size or unknown type in the header of %s (command %u, id %u): %u bytes, flags 0x%x",
-			ontb_wire_cmd_name(msg.hdr.cmd), msg.hdr.cmd, msg.hdr.id, msg.hdr.size, msg.hdr.flags);
-	return ret;
-}
-
-/*
  * The client asks and does not read the answers: wait until it has read some. Its socket is also flushed by the
  * dispatching thread; what matters here is that we do not take more requests.
  */
@@ -177,6 +150,47 @@ static void wait_for_reader(struct ontb_conn *conn)
 			return;
 		ontb_tx_flush(&conn->tx);
 	}
+}
+
+/*
+ * A few requests can ask for much: let others change what accesses keep still, and do not answer faster than is read.
+ */
+static void pause_batch(struct ontb_conn *conn)
+{
+	ontb_conn_leave(conn);
+	send_replies(conn);
+	wait_for_reader(conn);
+	ontb_conn_enter(conn);
+}
+
+/*
+ * Handle what is in the buffer.
+ *
+ * Return: 0, or an error if the stream cannot be followed.
+ */
+static int handle_batch(struct ontb_conn *conn)
+{
+	struct ontb_endpoint *ep = conn->ep;
+	struct ontb_rx_msg msg;
+	uint64_t nr = 0;
+	int ret;
+
+	ontb_conn_enter(conn);
+	while ((ret = ontb_rx_next(&conn->rx, &msg)) > 0) {
+		nr++;
+		ontb_conn_dispatch(conn, &msg);
+		if (ontb_unlikely(conn->out_len > OUT_SEND || conn->nr_read > READ_LONG))
+			pause_batch(conn);
+	}
+	ontb_conn_leave(conn);
+	send_replies(conn);
+	atomic_fetch_add_explicit(&ep->rx_messages, nr, memory_order_relaxed);
+	if (ret < 0)
+		ontb_conn_kill(
+			conn,
+			"impossible size or unknown type in the header of %s (command %u, id %u): %u bytes, flags 0x%x",
+			ontb_wire_cmd_name(msg.hdr.cmd), msg.hdr.cmd, msg.hdr.id, msg.hdr.size, msg.hdr.flags);
+	return ret;
 }
 
 static void serve(struct ontb_conn *conn)
@@ -217,14 +231,14 @@ static void take_down(struct ontb_conn *conn)
 	ontb_dma_fini(&conn->dma);
 	ontb_irqs_fini(&conn->irqs);
 	(void)shutdown(conn->sock, SHUT_RDWR);
-	if (conn->rx.tail != conn->rx.head && !conn->end_reason[0])
+	if (conn->rx.tail != conn->rx.head && !atomic_load(&conn->is_stopped))
 		ontb_conn_kill(conn, "the client left in the middle of a message");
 	if (conn->end_reason[0]) {
 		remember(ep, conn->end_reason);
-		ontb_log(ONTB_LOG_WARNING, "port %u: client %d: disconnected: %s", ep->port_idx, conn->pid,
-			 conn->end_reason);
+		ontb_log_limited(&ep->end_limit, ONTB_LOG_WARNING, "port %u: client %d: disconnected: %s", ep->port_idx,
+				 conn->pid, conn->end_reason);
 	} else {
-		ontb_log(ONTB_LOG_INFO, "port %u: client %d: left", ep->port_idx, conn->pid);
+		ontb_log_limited(&ep->end_limit, ONTB_LOG_INFO, "port %u: client %d: left", ep->port_idx, conn->pid);
 	}
 }
 
@@ -249,6 +263,31 @@ static void want_flush(void *arg)
 	struct epoll_event ev = { .events = EPOLLOUT | EPOLLONESHOT, .data.u64 = conn->ep->port_idx };
 
 	(void)epoll_ctl(conn->ep->epoll_fd, EPOLL_CTL_MOD, conn->sock, &ev);
+}
+
+/*
+ * Start the client's thread. Signals are the application's business, so the thread takes none but those that its own
+ * accesses raise.
+ */
+static int start_thread(struct ontb_conn *conn)
+{
+	sigset_t all, before;
+	char name[16];
+	int ret;
+
+	(void)sigfillset(&all);
+	(void)sigdelset(&all, SIGBUS);
+	(void)sigdelset(&all, SIGSEGV);
+	(void)sigdelset(&all, SIGFPE);
+	(void)sigdelset(&all, SIGILL);
+	(void)pthread_sigmask(SIG_SETMASK, &all, &before);
+	ret = pthread_create(&conn->thread, NULL, run, conn);
+	(void)pthread_sigmask(SIG_SETMASK, &before, NULL);
+	if (ret)
+		return -ret;
+	(void)snprintf(name, sizeof(name), "port %u", conn->ep->port_idx);
+	(void)pthread_setname_np(conn->thread, name);
+	return 0;
 }
 
 static size_t largest_message(const struct ontb_vfio_user_config *config)
@@ -282,7 +321,7 @@ int ontb_conn_start(struct ontb_endpoint *ep, int sock, int pid, struct ontb_con
 		ret = -errno;
 		goto fini_tx;
 	}
-	ret = -pthread_create(&conn->thread, NULL, run, conn);
+	ret = start_thread(conn);
 	if (ret)
 		goto forget_sock;
 	*out = conn;
@@ -309,6 +348,7 @@ void ontb_conn_stop(struct ontb_conn *conn)
 	if (!conn)
 		return;
 	ep = conn->ep;
+	atomic_store(&conn->is_stopped, true);
 	(void)shutdown(conn->sock, SHUT_RDWR);
 	(void)pthread_join(conn->thread, NULL);
 	(void)epoll_ctl(ep->epoll_fd, EPOLL_CTL_DEL, conn->sock, NULL);

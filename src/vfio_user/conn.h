@@ -50,8 +50,10 @@ struct ontb_region_read;
  * @dma_writes:  .
  * @dma_reads:   .
  * @errors:      .
- * @error_limit: Rate limit of lines about bad requests; @drop_limit of lines about dropped writes.
+ * @error_limit: Rate limit of lines about bad requests; @drop_limit of lines about dropped writes; @end_limit of lines
+ *               about clients that are gone.
  * @drop_limit:  .
+ * @end_limit:   .
  * @lock:        Leaf lock of @last_error.
  * @last_error:  .
  */
@@ -75,6 +77,7 @@ struct ontb_endpoint {
 	_Atomic uint64_t errors;
 	struct ontb_ratelimit error_limit;
 	struct ontb_ratelimit drop_limit;
+	struct ontb_ratelimit end_limit;
 	struct ontb_lock lock;
 	char last_error[ONTB_STATUS_TEXT];
 };
@@ -87,8 +90,10 @@ struct ontb_endpoint {
  * @pid:           Process of the client, 0 if the kernel cannot say; constant.
  * @thread:        The server's to join.
  * @is_done:       The thread is about to end.
+ * @is_stopped:    The server ends the connection.
  * @is_attached:   Attached to the function: a version has been agreed upon. The client's thread's, as are the next ones.
  * @is_inside:     An access is open.
+ * @nr_read:       Bytes read from regions in it.
  * @max_data_xfer: What the client takes in one message; constant once attached.
  * @rx:            Input.
  * @out:           Replies of this batch: @out_len of @out_cap bytes.
@@ -110,8 +115,10 @@ struct ontb_conn {
 	int pid;
 	pthread_t thread;
 	_Atomic bool is_done;
+	_Atomic bool is_stopped;
 	bool is_attached;
 	bool is_inside;
+	uint64_t nr_read;
 	uint64_t max_data_xfer;
 	struct ontb_rx rx;
 	uint8_t *out;
@@ -217,7 +224,7 @@ void ontb_conn_leave(struct ontb_conn *conn);
 void ontb_conn_dispatch(struct ontb_conn *conn, struct ontb_rx_msg *msg);
 
 /**
- * ontb_region_read_free() - free a spare read; dispatch.c
+ * ontb_region_read_free() - free a spare read; region.c
  * @rr: Read or NULL.
  */
 void ontb_region_read_free(struct ontb_region_read *rr);

@@ -5,7 +5,7 @@
  * A handler returns an error and says why; the error reply, the log line and the count are made here in one place.
  * Handlers that need all accesses of the bridge to stop (memory map, reset, attachment) run outside the batch's access.
  */
-#include "vfio_user/conn.h"
+#include "vfio_user/handlers.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -17,46 +17,7 @@
 #include "base/trace.h"
 #include "vfio_user/version.h"
 
-#define NO_MEMORY "no memory"
-
-/* Data that a read carries without an allocation of its own. */
-#define SPARE_DATA 64U
-
-/**
- * struct ontb_region_read - a REGION_READ of a BAR under way
- * @read: What the function fills; its buffer is the data part of @msg.
- * @conn: Who asked; referenced while the read waits.
- * @rw:   The request.
- * @hdr:  Its header.
- * @cap:  Room for data in @msg.
- * @msg:  The reply.
- */
-struct ontb_region_read {
-	struct ontb_read read;
-	struct ontb_conn *conn;
-	struct ontb_wire_region_rw rw;
-	struct ontb_wire_hdr hdr;
-	size_t cap;
-	uint8_t msg[];
-};
-
-#define READ_HEAD (ONTB_WIRE_HDR_SIZE + ONTB_WIRE_REGION_RW_SIZE)
-
-typedef int handler_fn(struct ontb_conn *conn, const struct ontb_rx_msg *msg, const char **why);
-
-static bool wants_reply(const struct ontb_wire_hdr *hdr)
-{
-	return !(hdr->flags & ONTB_WIRE_F_NO_REPLY);
-}
-
-static int refuse(const char **why, int err, const char *text)
-{
-	*why = text;
-	return err;
-}
-
-/* Start a reply with a body of @len bytes, all zero. */
-static uint8_t *start_reply(struct ontb_conn *conn, const struct ontb_rx_msg *msg, size_t len)
+uint8_t *ontb_start_reply(struct ontb_conn *conn, const struct ontb_rx_msg *msg, size_t len)
 {
 	uint8_t *p = ontb_conn_reserve(conn, ONTB_WIRE_HDR_SIZE + len);
 
@@ -84,21 +45,21 @@ static int handle_version(struct ontb_conn *conn, const struct ontb_rx_msg *msg,
 	int ret;
 
 	if (conn->is_attached)
-		return refuse(why, -EINVAL, "a version has been agreed upon already");
+		return ontb_refuse(why, -EINVAL, "a version has been agreed upon already");
 	ret = ontb_version_get(msg->body, msg->len, &theirs, why);
 	if (ret)
 		return ret;
 	len = ontb_version_put(body, &ours);
-	p = start_reply(conn, msg, len);
+	p = ontb_start_reply(conn, msg, len);
 	if (!p)
-		return refuse(why, -ENOMEM, NO_MEMORY);
+		return ontb_refuse(why, -ENOMEM, ONTB_NO_MEMORY);
 	memcpy(p, body, len);
 	conn->max_data_xfer = theirs.max_data_xfer < ours.max_data_xfer ? theirs.max_data_xfer : ours.max_data_xfer;
 	ontb_reads_set_client(ep->reads, ep->port_idx, conn->pid);
 	ret = ep->func->ops->attach(ep->func, &ontb_conn_host_ops, conn);
 	if (ret) {
 		ontb_reads_set_client(ep->reads, ep->port_idx, 0);
-		return refuse(why, ret, "the function cannot be attached");
+		return ontb_refuse(why, ret, "the function cannot be attached");
 	}
 	conn->is_attached = true;
 	return 0;
@@ -149,7 +110,7 @@ static int handle_dma_map(struct ontb_conn *conn, const struct ontb_rx_msg *msg,
 	if (ret)
 		return ret;
 	if (msg->fds && msg->fds->nr > 1)
-		return refuse(why, -EINVAL, "more than one descriptor");
+		return ontb_refuse(why, -EINVAL, "more than one descriptor");
 	if (msg->fds && msg->fds->nr)
 		fd = msg->fds->fd[0];
 	ret = ontb_dma_range_new(map.flags, map.addr, map.size, fd, map.offset, why, &change.range);
@@ -158,11 +119,11 @@ static int handle_dma_map(struct ontb_conn *conn, const struct ontb_rx_msg *msg,
 	ep->func->ops->exclusive(ep->func, add_exclusively, &change);
 	if (change.ret) {
 		ontb_dma_range_free(change.range);
-		return refuse(why, change.ret, change.why);
+		return ontb_refuse(why, change.ret, change.why);
 	}
 	publish_map(conn);
-	if (!start_reply(conn, msg, 0))
-		return refuse(why, -ENOMEM, NO_MEMORY);
+	if (!ontb_start_reply(conn, msg, 0))
+		return ontb_refuse(why, -ENOMEM, ONTB_NO_MEMORY);
 	return 0;
 }
 
@@ -183,7 +144,7 @@ static int handle_dma_unmap(struct ontb_conn *conn, const struct ontb_rx_msg *ms
 	if (nr) {
 		change.removed = calloc(nr, sizeof(struct ontb_dma_range *));
 		if (!change.removed)
-			return refuse(why, -ENOMEM, NO_MEMORY);
+			return ontb_refuse(why, -ENOMEM, ONTB_NO_MEMORY);
 		ep->func->ops->exclusive(ep->func, remove_exclusively, &change);
 	}
 	for (int i = 0; i < change.ret; i++) {
@@ -192,11 +153,11 @@ static int handle_dma_unmap(struct ontb_conn *conn, const struct ontb_rx_msg *ms
 	}
 	free(change.removed);
 	if (change.ret < 0)
-		return refuse(why, change.ret, change.why);
+		return ontb_refuse(why, change.ret, change.why);
 	publish_map(conn);
-	p = start_reply(conn, msg, ONTB_WIRE_DMA_UNMAP_SIZE);
+	p = ontb_start_reply(conn, msg, ONTB_WIRE_DMA_UNMAP_SIZE);
 	if (!p)
-		return refuse(why, -ENOMEM, NO_MEMORY);
+		return ontb_refuse(why, -ENOMEM, ONTB_NO_MEMORY);
 	ontb_put_le32(p, ONTB_WIRE_DMA_UNMAP_SIZE);
 	ontb_put_le32(p + 4, change.unmap.flags);
 	ontb_put_le64(p + 8, change.unmap.addr);
@@ -212,21 +173,14 @@ static int handle_device_info(struct ontb_conn *conn, const struct ontb_rx_msg *
 	ret = ontb_wire_get_device_info(msg->body, msg->len, why);
 	if (ret)
 		return ret;
-	p = start_reply(conn, msg, ONTB_WIRE_DEVICE_INFO_SIZE);
+	p = ontb_start_reply(conn, msg, ONTB_WIRE_DEVICE_INFO_SIZE);
 	if (!p)
-		return refuse(why, -ENOMEM, NO_MEMORY);
+		return ontb_refuse(why, -ENOMEM, ONTB_NO_MEMORY);
 	ontb_put_le32(p, ONTB_WIRE_DEVICE_INFO_SIZE);
 	ontb_put_le32(p + 4, ONTB_WIRE_DEVICE_F_RESET | ONTB_WIRE_DEVICE_F_PCI);
 	ontb_put_le32(p + 8, ONTB_WIRE_NR_REGIONS);
 	ontb_put_le32(p + 12, ONTB_WIRE_NR_IRQ_KINDS);
 	return 0;
-}
-
-static uint64_t region_size(const struct ontb_endpoint *ep, uint32_t region)
-{
-	if (region < ONTB_NR_BARS)
-		return ep->info.bars[region].size;
-	return region == ONTB_WIRE_REGION_CONFIG ? ep->info.config_size : 0;
 }
 
 static int handle_region_info(struct ontb_conn *conn, const struct ontb_rx_msg *msg, const char **why)
@@ -239,10 +193,10 @@ static int handle_region_info(struct ontb_conn *conn, const struct ontb_rx_msg *
 	ret = ontb_wire_get_region_info(msg->body, msg->len, &region, why);
 	if (ret)
 		return ret;
-	size = region_size(conn->ep, region);
-	p = start_reply(conn, msg, ONTB_WIRE_REGION_INFO_SIZE);
+	size = ontb_region_size(conn->ep, region);
+	p = ontb_start_reply(conn, msg, ONTB_WIRE_REGION_INFO_SIZE);
 	if (!p)
-		return refuse(why, -ENOMEM, NO_MEMORY);
+		return ontb_refuse(why, -ENOMEM, ONTB_NO_MEMORY);
 	ontb_put_le32(p, ONTB_WIRE_REGION_INFO_SIZE);
 	ontb_put_le32(p + 4, size ? ONTB_WIRE_REGION_F_READ | ONTB_WIRE_REGION_F_WRITE : 0);
 	ontb_put_le32(p + 8, region);
@@ -259,9 +213,9 @@ static int handle_region_fds(struct ontb_conn *conn, const struct ontb_rx_msg *m
 	ret = ontb_wire_get_region_fds(msg->body, msg->len, &region, why);
 	if (ret)
 		return ret;
-	p = start_reply(conn, msg, ONTB_WIRE_REGION_FDS_SIZE);
+	p = ontb_start_reply(conn, msg, ONTB_WIRE_REGION_FDS_SIZE);
 	if (!p)
-		return refuse(why, -ENOMEM, NO_MEMORY);
+		return ontb_refuse(why, -ENOMEM, ONTB_NO_MEMORY);
 	ontb_put_le32(p, ONTB_WIRE_REGION_FDS_SIZE);
 	ontb_put_le32(p + 8, region);
 	return 0;
@@ -276,9 +230,9 @@ static int handle_irq_info(struct ontb_conn *conn, const struct ontb_rx_msg *msg
 	ret = ontb_wire_get_irq_info(msg->body, msg->len, &index, why);
 	if (ret)
 		return ret;
-	p = start_reply(conn, msg, ONTB_WIRE_IRQ_INFO_SIZE);
+	p = ontb_start_reply(conn, msg, ONTB_WIRE_IRQ_INFO_SIZE);
 	if (!p)
-		return refuse(why, -ENOMEM, NO_MEMORY);
+		return ontb_refuse(why, -ENOMEM, ONTB_NO_MEMORY);
 	ontb_put_le32(p, ONTB_WIRE_IRQ_INFO_SIZE);
 	ontb_put_le32(p + 8, index);
 	if (index == ONTB_WIRE_IRQ_MSIX) {
@@ -297,192 +251,12 @@ static int handle_set_irqs(struct ontb_conn *conn, const struct ontb_rx_msg *msg
 	if (ret)
 		return ret;
 	if (msg->fds && msg->fds->nr > ONTB_VERSION_MAX_FDS)
-		return refuse(why, -EINVAL, "more descriptors than were agreed upon");
+		return ontb_refuse(why, -EINVAL, "more descriptors than were agreed upon");
 	ret = ontb_irqs_set(&conn->irqs, &set, msg->fds ? msg->fds->fd : NULL, msg->fds ? msg->fds->nr : 0, why);
 	if (ret)
 		return ret;
-	if (!start_reply(conn, msg, 0))
-		return refuse(why, -ENOMEM, NO_MEMORY);
-	return 0;
-}
-
-void ontb_region_read_free(struct ontb_region_read *rr)
-{
-	free(rr);
-}
-
-static void finish_read(struct ontb_region_read *rr, int status)
-{
-	ontb_wire_put_reply(rr->msg, &rr->hdr, ONTB_WIRE_REGION_RW_SIZE + rr->rw.count);
-	ontb_wire_put_region_rw(rr->msg + ONTB_WIRE_HDR_SIZE, &rr->rw);
-	if (status)
-		memset(rr->read.buf, 0xff, rr->read.len);
-}
-
-/* A read that waited is complete: in whatever thread knows first. */
-static void read_done(struct ontb_read *read, int status)
-{
-	struct ontb_region_read *rr = ontb_container_of(read, struct ontb_region_read, read);
-	struct ontb_conn *conn = rr->conn;
-
-	finish_read(rr, status);
-	/* If it fails the client is gone, or is being disconnected. */
-	if (wants_reply(&rr->hdr))
-		(void)ontb_tx_send(&conn->tx, rr->msg, READ_HEAD + rr->rw.count);
-	ontb_region_read_free(rr);
-	ontb_conn_put(conn);
-}
-
-static struct ontb_region_read *get_read(struct ontb_conn *conn, const struct ontb_wire_hdr *hdr,
-					 const struct ontb_wire_region_rw *rw)
-{
-	size_t cap = rw->count > SPARE_DATA ? rw->count : SPARE_DATA;
-	struct ontb_region_read *rr = conn->spare;
-
-	if (rr && rr->cap >= rw->count) {
-		conn->spare = NULL;
-	} else {
-		rr = malloc(sizeof(*rr) + READ_HEAD + cap);
-		if (!rr)
-			return NULL;
-		rr->cap = cap;
-		rr->conn = conn;
-	}
-	rr->rw = *rw;
-	rr->hdr = *hdr;
-	rr->read.buf = rr->msg + READ_HEAD;
-	rr->read.len = rw->count;
-	rr->read.source = conn->ep->port_idx;
-	rr->read.done = read_done;
-	return rr;
-}
-
-static void put_read(struct ontb_conn *conn, struct ontb_region_read *rr)
-{
-	if (!conn->spare && rr->cap == SPARE_DATA)
-		conn->spare = rr;
-	else
-		ontb_region_read_free(rr);
-}
-
-static int read_bar(struct ontb_conn *conn, const struct ontb_rx_msg *msg, const struct ontb_wire_region_rw *rw,
-		    const char **why)
-{
-	struct ontb_func *func = conn->ep->func;
-	struct ontb_region_read *rr = get_read(conn, &msg->hdr, rw);
-	uint8_t *p;
-	int ret;
-
-	if (!rr)
-		return refuse(why, -ENOMEM, NO_MEMORY);
-	/* The reference must be there before somebody else can complete the read. */
-	ontb_conn_get(conn);
-	ret = func->ops->bar_read(func, rw->region, rw->offset, &rr->read);
-	if (ret == -EINPROGRESS)
-		return 0;
-	ontb_conn_put(conn);
-	if (ret) {
-		put_read(conn, rr);
-		return refuse(why, ret, "the function refuses the access");
-	}
-	finish_read(rr, 0);
-	p = ontb_conn_reserve(conn, READ_HEAD + rw->count);
-	if (p)
-		memcpy(p, rr->msg, READ_HEAD + rw->count);
-	put_read(conn, rr);
-	return p ? 0 : refuse(why, -ENOMEM, NO_MEMORY);
-}
-
-static int check_region(const struct ontb_conn *conn, const struct ontb_wire_region_rw *rw, const char **why)
-{
-	if (ontb_unlikely(rw->count > conn->ep->config->max_data_xfer))
-		return refuse(why, -EINVAL, "more data than was agreed upon");
-	if (ontb_unlikely(!ontb_range_fits(rw->offset, rw->count, region_size(conn->ep, rw->region))))
-		return refuse(why, -EINVAL, "beyond the end of the region");
-	return 0;
-}
-
-static int handle_region_read(struct ontb_conn *conn, const struct ontb_rx_msg *msg, const char **why)
-{
-	struct ontb_func *func = conn->ep->func;
-	struct ontb_wire_region_rw rw;
-	uint8_t *p;
-	int ret;
-
-	ret = ontb_wire_get_region_rw(msg->body, msg->len, false, &rw, why);
-	if (ret)
-		return ret;
-	ret = check_region(conn, &rw, why);
-	if (ret)
-		return ret;
-	if (rw.region < ONTB_NR_BARS)
-		return read_bar(conn, msg, &rw, why);
-	p = ontb_conn_reserve(conn, READ_HEAD + rw.count);
-	if (!p)
-		return refuse(why, -ENOMEM, NO_MEMORY);
-	ontb_wire_put_reply(p, &msg->hdr, ONTB_WIRE_REGION_RW_SIZE + rw.count);
-	ontb_wire_put_region_rw(p + ONTB_WIRE_HDR_SIZE, &rw);
-	ret = func->ops->config_read(func, rw.offset, p + READ_HEAD, rw.count);
-	return ret ? refuse(why, ret, "the function refuses the access") : 0;
-}
-
-static int write_region(struct ontb_conn *conn, const struct ontb_wire_region_rw *rw, const char **why)
-{
-	struct ontb_func *func = conn->ep->func;
-	int ret;
-
-	if (ontb_likely(rw->region < ONTB_NR_BARS))
-		ret = func->ops->bar_write(func, rw->region, rw->offset, rw->data, rw->count);
-	else
-		ret = func->ops->config_write(func, rw->offset, rw->data, rw->count);
-	return ontb_unlikely(ret) ? refuse(why, ret, "the function refuses the access") : 0;
-}
-
-static int handle_region_write(struct ontb_conn *conn, const struct ontb_rx_msg *msg, const char **why)
-{
-	struct ontb_wire_region_rw rw;
-	uint8_t *p;
-	int ret;
-
-	ret = ontb_wire_get_region_rw(msg->body, msg->len, true, &rw, why);
-	if (ontb_unlikely(ret))
-		return ret;
-	ret = check_region(conn, &rw, why);
-	if (ontb_unlikely(ret))
-		return ret;
-	ret = write_region(conn, &rw, why);
-	if (ontb_unlikely(ret) || !wants_reply(&msg->hdr))
-		return ret;
-	p = start_reply(conn, msg, ONTB_WIRE_REGION_RW_SIZE);
-	if (!p)
-		return refuse(why, -ENOMEM, NO_MEMORY);
-	ontb_wire_put_region_rw(p, &rw);
-	return 0;
-}
-
-static int handle_write_multi(struct ontb_conn *conn, const struct ontb_rx_msg *msg, const char **why)
-{
-	struct ontb_wire_region_rw rw;
-	uint64_t count;
-	uint8_t *p;
-	int ret;
-
-	ret = ontb_wire_get_multi(msg->body, msg->len, &count, why);
-	/* All are checked before the first is done, so that a bad message does nothing. */
-	for (uint64_t i = 0; !ret && i < count; i++) {
-		ontb_wire_multi_one(msg->body, i, &rw);
-		ret = check_region(conn, &rw, why);
-	}
-	for (uint64_t i = 0; !ret && i < count; i++) {
-		ontb_wire_multi_one(msg->body, i, &rw);
-		ret = write_region(conn, &rw, why);
-	}
-	if (ret || !wants_reply(&msg->hdr))
-		return ret;
-	p = start_reply(conn, msg, ONTB_WIRE_MULTI_SIZE);
-	if (!p)
-		return refuse(why, -ENOMEM, NO_MEMORY);
-	ontb_put_le64(p, count);
+	if (!ontb_start_reply(conn, msg, 0))
+		return ontb_refuse(why, -ENOMEM, ONTB_NO_MEMORY);
 	return 0;
 }
 
@@ -491,10 +265,10 @@ static int handle_reset(struct ontb_conn *conn, const struct ontb_rx_msg *msg, c
 	struct ontb_func *func = conn->ep->func;
 
 	if (msg->len)
-		return refuse(why, -EINVAL, "a body where none belongs");
+		return ontb_refuse(why, -EINVAL, "a body where none belongs");
 	func->ops->reset(func);
-	if (!start_reply(conn, msg, 0))
-		return refuse(why, -ENOMEM, NO_MEMORY);
+	if (!ontb_start_reply(conn, msg, 0))
+		return ontb_refuse(why, -ENOMEM, ONTB_NO_MEMORY);
 	return 0;
 }
 
@@ -506,28 +280,28 @@ static int handle_feature(struct ontb_conn *conn, const struct ontb_rx_msg *msg,
 
 	(void)conn;
 	ret = ontb_wire_get_feature(msg->body, msg->len, &feature, why);
-	return ret ? ret : refuse(why, -ENOTTY, "no such feature");
+	return ret ? ret : ontb_refuse(why, -ENOTTY, "no such feature");
 }
 
 static int handle_wrong_way(struct ontb_conn *conn, const struct ontb_rx_msg *msg, const char **why)
 {
 	(void)conn;
 	(void)msg;
-	return refuse(why, -EINVAL, "a command that only a server sends");
+	return ontb_refuse(why, -EINVAL, "a command that only a server sends");
 }
 
 static int handle_not_offered(struct ontb_conn *conn, const struct ontb_rx_msg *msg, const char **why)
 {
 	(void)conn;
 	(void)msg;
-	return refuse(why, -EOPNOTSUPP, "not offered");
+	return ontb_refuse(why, -EOPNOTSUPP, "not offered");
 }
 
 /*
  * One row per command. is_outside: runs outside the batch's access. takes_fds: descriptors may come with it.
  */
 static const struct {
-	handler_fn *fn;
+	ontb_handler_fn *fn;
 	bool is_outside;
 	bool takes_fds;
 } handlers[ONTB_WIRE_NR_CMDS] = {
@@ -539,13 +313,13 @@ static const struct {
 	[ONTB_WIRE_DEVICE_GET_REGION_IO_FDS] = { handle_region_fds, false, false },
 	[ONTB_WIRE_DEVICE_GET_IRQ_INFO] = { handle_irq_info, false, false },
 	[ONTB_WIRE_DEVICE_SET_IRQS] = { handle_set_irqs, false, true },
-	[ONTB_WIRE_REGION_READ] = { handle_region_read, false, false },
-	[ONTB_WIRE_REGION_WRITE] = { handle_region_write, false, false },
+	[ONTB_WIRE_REGION_READ] = { ontb_handle_region_read, false, false },
+	[ONTB_WIRE_REGION_WRITE] = { ontb_handle_region_write, false, false },
 	[ONTB_WIRE_DMA_READ] = { handle_wrong_way, false, false },
 	[ONTB_WIRE_DMA_WRITE] = { handle_wrong_way, false, false },
 	[ONTB_WIRE_DEVICE_RESET] = { handle_reset, true, false },
 	[ONTB_WIRE_DIRTY_PAGES] = { handle_not_offered, false, false },
-	[ONTB_WIRE_REGION_WRITE_MULTI] = { handle_write_multi, false, false },
+	[ONTB_WIRE_REGION_WRITE_MULTI] = { ontb_handle_write_multi, false, false },
 	[ONTB_WIRE_DEVICE_FEATURE] = { handle_feature, false, false },
 	[ONTB_WIRE_MIG_DATA_READ] = { handle_not_offered, false, false },
 	[ONTB_WIRE_MIG_DATA_WRITE] = { handle_not_offered, false, false },
@@ -556,16 +330,16 @@ static int check_command(const struct ontb_conn *conn, const struct ontb_rx_msg 
 	const struct ontb_wire_hdr *hdr = &msg->hdr;
 
 	if (ontb_unlikely(hdr->flags & ~(ONTB_WIRE_F_TYPE | ONTB_WIRE_F_NO_REPLY)))
-		return refuse(why, -EINVAL, "flags that a command cannot have");
+		return ontb_refuse(why, -EINVAL, "flags that a command cannot have");
 	if (ontb_unlikely(hdr->cmd >= ONTB_WIRE_NR_CMDS || !handlers[hdr->cmd].fn))
-		return refuse(why, -EOPNOTSUPP, "no such command");
+		return ontb_refuse(why, -EOPNOTSUPP, "no such command");
 	if (ontb_unlikely(!conn->is_attached && hdr->cmd != ONTB_WIRE_VERSION))
-		return refuse(why, -EPROTO, "no version has been agreed upon");
+		return ontb_refuse(why, -EPROTO, "no version has been agreed upon");
 	if (ontb_unlikely(msg->fds)) {
 		if (!handlers[hdr->cmd].takes_fds)
-			return refuse(why, -EINVAL, "descriptors where none belong");
+			return ontb_refuse(why, -EINVAL, "descriptors where none belong");
 		if (msg->fds->is_cut)
-			return refuse(why, -EMFILE, "not all of its descriptors could be received");
+			return ontb_refuse(why, -EMFILE, "not all of its descriptors could be received");
 	}
 	return 0;
 }
@@ -593,7 +367,7 @@ static void put_error(struct ontb_conn *conn, const struct ontb_wire_hdr *hdr, i
 	if (p)
 		ontb_wire_put_error(p, hdr, err);
 	else
-		ontb_conn_kill(conn, NO_MEMORY);
+		ontb_conn_kill(conn, ONTB_NO_MEMORY);
 }
 
 static void trace_message(struct ontb_conn *conn, const struct ontb_rx_msg *msg, uint64_t start_ns, int ret)
@@ -634,9 +408,9 @@ void ontb_conn_dispatch(struct ontb_conn *conn, struct ontb_rx_msg *msg)
 		if (ontb_unlikely(ret)) {
 			conn->out_len = out_len;
 			ontb_conn_fail(conn, &msg->hdr, ret, why);
-			if (wants_reply(&msg->hdr))
+			if (ontb_wants_reply(&msg->hdr))
 				put_error(conn, &msg->hdr, ret);
-		} else if (!wants_reply(&msg->hdr)) {
+		} else if (!ontb_wants_reply(&msg->hdr)) {
 			conn->out_len = out_len;
 		}
 	}

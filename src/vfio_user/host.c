@@ -229,6 +229,12 @@ static int take_read_data(struct ontb_conn *conn, const struct ontb_rx_msg *msg,
 	return 0;
 }
 
+static int refuse_reply(struct ontb_conn *conn, const struct ontb_rx_msg *msg, int err, const char *why)
+{
+	ontb_conn_fail(conn, &msg->hdr, err, why);
+	return err;
+}
+
 static int handle_read_reply(struct ontb_conn *conn, const struct ontb_rx_msg *msg)
 {
 	struct ontb_endpoint *ep = conn->ep;
@@ -248,12 +254,6 @@ static int handle_read_reply(struct ontb_conn *conn, const struct ontb_rx_msg *m
 	ontb_reads_end(ep->reads, ep->port_idx, msg->hdr.id);
 	slot.read->done(slot.read, status);
 	return ret < 0 ? ret : 0;
-}
-
-static int refuse_reply(struct ontb_conn *conn, const struct ontb_rx_msg *msg, int err, const char *why)
-{
-	ontb_conn_fail(conn, &msg->hdr, err, why);
-	return err;
 }
 
 int ontb_host_reply(struct ontb_conn *conn, const struct ontb_rx_msg *msg)

@@ -6,6 +6,8 @@
 #include <openntb/vfio_user.h>
 
 #include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -51,6 +53,7 @@ struct port {
  * @config:   Constant.
  * @epoll_fd: What dispatch() looks at; @wake_fd is an eventfd in it.
  * @wake_fd:  .
+ * @spare_fd: Given up for a moment when descriptors run out, or -1.
  * @reads:    Reads under way.
  * @ports:    By number, @nr_ports of them; a port never goes before the server does.
  * @nr_ports: .
@@ -59,6 +62,7 @@ struct ontb_vfio_user_server {
 	struct ontb_vfio_user_config config;
 	int epoll_fd;
 	int wake_fd;
+	int spare_fd;
 	struct ontb_reads reads;
 	struct port *ports[ONTB_MAX_PORTS];
 	unsigned int nr_ports;
@@ -129,9 +133,14 @@ int ontb_vfio_user_server_new(const struct ontb_vfio_user_config *config, struct
 		ret = -errno;
 		goto close_epoll;
 	}
+	server->spare_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	if (server->spare_fd < 0) {
+		ret = -errno;
+		goto close_wake;
+	}
 	ret = ontb_reads_init(&server->reads, config->completion_timeout_ns);
 	if (ret)
-		goto close_wake;
+		goto close_spare;
 	ret = watch(server->epoll_fd, server->wake_fd, EVENT_WAKE);
 	if (!ret)
 		ret = watch(server->epoll_fd, server->reads.timer_fd, EVENT_TIMER);
@@ -142,6 +151,8 @@ int ontb_vfio_user_server_new(const struct ontb_vfio_user_config *config, struct
 
 fini_reads:
 	ontb_reads_fini(&server->reads);
+close_spare:
+	(void)close(server->spare_fd);
 close_wake:
 	(void)close(server->wake_fd);
 close_epoll:
@@ -225,18 +236,16 @@ static void start_client(struct port *port, int sock)
 }
 
 /*
- * Whether the client is on its way out: its thread has ended, or will when it has read what is left in the socket. A
- * guest that is started again at once finds its predecessor in that state.
+ * Whether the client is on its way out: its thread has ended, or will when it has read what is left in the socket, because
+ * the other end is closed. A guest that is started again at once finds its predecessor in that state.
  */
 static bool is_leaving(const struct ontb_conn *conn)
 {
-	char byte;
-	ssize_t n;
+	struct pollfd pfd = { .fd = conn->sock, .events = POLLRDHUP };
 
 	if (atomic_load_explicit(&conn->is_done, memory_order_acquire))
 		return true;
-	n = recv(conn->sock, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
-	return !n || (n < 0 && errno != EAGAIN && errno != EWOULDBLOCK);
+	return poll(&pfd, 1, 0) > 0;
 }
 
 static void refuse(struct port *port, int sock, int holder)
@@ -257,7 +266,25 @@ static void take_client(struct port *port, int sock)
 	}
 }
 
-static int accept_clients(struct port *port)
+/*
+ * No descriptor is left for a client that waits. Left alone it would keep the listener readable and the dispatching
+ * thread busy, so a descriptor kept for this purpose lets it in and out.
+ */
+static void shed_client(struct ontb_vfio_user_server *server, struct port *port)
+{
+	int sock;
+
+	(void)close(server->spare_fd);
+	sock = accept4(port->listener.fd, NULL, NULL, SOCK_CLOEXEC);
+	if (sock >= 0) {
+		ontb_log_limited(&port->limit, ONTB_LOG_ERROR, "port %u: client %d: refused: no descriptors left",
+				 port->ep.port_idx, peer_pid(sock));
+		(void)close(sock);
+	}
+	server->spare_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+}
+
+static int accept_clients(struct ontb_vfio_user_server *server, struct port *port)
 {
 	int sock;
 
@@ -268,6 +295,10 @@ static int accept_clients(struct port *port)
 				return 0;
 			if (errno == EINTR || errno == ECONNABORTED)
 				continue;
+			if ((errno == EMFILE || errno == ENFILE) && server->spare_fd >= 0) {
+				shed_client(server, port);
+				continue;
+			}
 			return -errno;
 		}
 		take_client(port, sock);
@@ -309,7 +340,7 @@ static int handle_event(struct ontb_vfio_user_server *server, uint64_t what)
 	}
 	port = server->ports[what & EVENT_PORT];
 	if (what & EVENT_LISTEN)
-		return accept_clients(port);
+		return accept_clients(server, port);
 	if (port->conn)
 		ontb_tx_flush(&port->conn->tx);
 	return 0;
@@ -394,6 +425,8 @@ void ontb_vfio_user_server_free(struct ontb_vfio_user_server *server)
 	for (unsigned int i = 0; i < server->nr_ports; i++)
 		port_free(server->ports[i]);
 	ontb_reads_fini(&server->reads);
+	if (server->spare_fd >= 0)
+		(void)close(server->spare_fd);
 	(void)close(server->wake_fd);
 	(void)close(server->epoll_fd);
 	free(server);

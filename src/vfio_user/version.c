@@ -20,6 +20,8 @@
 
 #define MAX_JSON_DEPTH 8
 #define MIN_XFER       16
+/* QEMU 11 sends 200 bytes. The parser makes objects many times the size of the text. */
+#define MAX_JSON_LEN 16384
 
 static int refuse(const char **why, const char *text)
 {
@@ -126,6 +128,8 @@ int ontb_version_get(const uint8_t *body, size_t len, struct ontb_version *out, 
 	body += ONTB_WIRE_VERSION_SIZE;
 	len -= ONTB_WIRE_VERSION_SIZE;
 	if (len) {
+		if (len > MAX_JSON_LEN)
+			return refuse(why, "capabilities longer than 16384 bytes");
 		text = (const char *)body;
 		if (text[len - 1])
 			return refuse(why, "the capabilities do not end with a NUL");

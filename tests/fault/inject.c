@@ -96,4 +96,6 @@ WRAP(pthread_create, int, EAGAIN, EAGAIN,
 WRAP(mmap64, void *, (void *)-1, ENOMEM, (void *addr, size_t len, int prot, int flags, int fd, off_t offset),
      (addr, len, prot, flags, fd, offset))
 WRAP(fstat64, int, -1, EOVERFLOW, (int fd, struct stat *st), (fd, st))
+/* Only for opening what exists: the mode is not passed on. */
+WRAP(open64, int, -1, EMFILE, (const char *path, int flags), (path, flags))
 WRAP(lstat64, int, -1, EACCES, (const char *path, struct stat *st), (path, st))
