@@ -172,7 +172,7 @@ static uint64_t commit_lut_area(struct commit *commit, unsigned int bar_idx, uin
 		(void)ontb_aperture_place(bar, ap, 0, 0, 0);
 		return 0;
 	}
-	if (shift < MIN_LUT_SHIFT || ontb_aperture_place(bar, ap, 0, shift, count)) {
+	if (shift < MIN_LUT_SHIFT || shift >= ONTB_APERTURE_WHOLE || ontb_aperture_place(bar, ap, 0, shift, count)) {
 		(void)ontb_aperture_place(bar, ap, 0, 0, 0);
 		commit->bar_error |= 1U << bar_idx;
 		report(commit, ONTB_SW_CTRL_BAR_CTL(bar_idx), "bar", bar_idx, "its LUT windows do not fit");
@@ -390,6 +390,10 @@ static void undo_writes(struct ontb_switchtec *sw, unsigned int part, unsigned i
 	}
 }
 
+/*
+ * The windows into the host are closed already. This is no commit: what its peer has written but not committed must not
+ * act now.
+ */
 void ontb_sw_control_host_lost(struct ontb_port *port)
 {
 	struct ontb_switchtec *sw = ontb_sw_of(port);
@@ -398,6 +402,5 @@ void ontb_sw_control_host_lost(struct ontb_port *port)
 	for (unsigned int i = 0; i < ONTB_ARRAY_SIZE(pair); i++) {
 		ontb_partlock_drop(&sw->parts[pair[i]].partlock, port->idx);
 		undo_writes(sw, pair[i], port->idx);
-		commit_block(sw, pair[i], port);
 	}
 }
