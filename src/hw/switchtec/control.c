@@ -328,7 +328,7 @@ static void store(const struct ontb_sw_access *access, uint64_t value, uint64_t 
 		refuse(access->port, &part->partlock, access->copy, "write to the control block");
 		goto unlock;
 	}
-	for (unsigned int i = 0; i < access->reg->width / 4U; i++) {
+	for (unsigned int i = 0; i < (access->reg->width == 8 ? 2 : 1); i++) {
 		uint32_t word_mask = (uint32_t)(mask >> (32 * i));
 
 		if (word_mask)

@@ -208,7 +208,8 @@ static void build_map(void)
 		const struct ontb_sw_reg *reg = &ontb_sw_regs[r];
 
 		for (unsigned int i = 0; i < reg->count; i++)
-			memset(map + map_start[reg->block] + reg->offset + i * reg->stride, (int)r + 1, reg->width);
+			memset(map + map_start[reg->block] + reg->offset + (size_t)i * reg->stride, (int)r + 1,
+			       reg->width);
 	}
 }
 
@@ -298,15 +299,18 @@ uint64_t ontb_sw_get(const struct ontb_sw_access *access)
 	return value & (UINT64_MAX >> (64 - 8 * access->reg->width));
 }
 
-void ontb_sw_put(const struct ontb_sw_access *access, uint64_t value, uint64_t mask)
+/* @word is the one that has the register's first byte, @shift the bits below it in there. */
+static void update(_Atomic uint32_t *word, unsigned int shift, uint64_t value, uint64_t mask)
 {
-	_Atomic uint32_t *word = word_of(access, access->offset);
-	unsigned int shift = 8 * (access->offset % 4);
-
 	if ((uint32_t)mask)
 		update_word(word, (uint32_t)value << shift, (uint32_t)mask << shift);
 	if (mask >> 32)
 		update_word(word + 1, (uint32_t)(value >> 32), (uint32_t)(mask >> 32));
+}
+
+void ontb_sw_put(const struct ontb_sw_access *access, uint64_t value, uint64_t mask)
+{
+	update(word_of(access, access->offset), 8 * (access->offset % 4), value, mask);
 }
 
 uint32_t ontb_sw_get32(const struct ontb_switchtec *sw, uint32_t offset)
@@ -335,14 +339,15 @@ void ontb_sw_reset_block(struct ontb_switchtec *sw, enum ontb_sw_block block, un
 	uint32_t base = ontb_sw_blocks[block].base + copy * ontb_sw_blocks[block].size;
 
 	for (size_t r = 0; r < ontb_sw_nr_regs; r++) {
-		struct ontb_sw_access access = { .sw = sw, .reg = &ontb_sw_regs[r] };
 		const struct ontb_sw_reg *reg = &ontb_sw_regs[r];
 
 		if (reg->block != block)
 			continue;
 		for (unsigned int i = 0; i < reg->count; i++) {
-			access.offset = base + reg->offset + i * reg->stride;
-			ontb_sw_put(&access, reg->reset, UINT64_MAX >> (64 - 8 * reg->width));
+			uint32_t offset = base + reg->offset + i * reg->stride;
+
+			update(&sw->image[offset / 4], 8 * (offset % 4), reg->reset,
+			       UINT64_MAX >> (64 - 8 * reg->width));
 		}
 	}
 }
