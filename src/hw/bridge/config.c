@@ -148,7 +148,7 @@ int ontb_config_read(const struct ontb_config *config, uint64_t offset, void *bu
 
 	if (!ontb_range_fits(offset, len, ONTB_CONFIG_SIZE))
 		return -ERANGE;
-	/* The extended space holds no capability and reads as zero: PCIe 5.0, 7.6.2 "PCI Express Extended Capabilities". */
+	/* The extended space holds no capability and reads as zero: PCIe 5.0, 7.6 "PCI Express Extended Capabilities". */
 	n = offset < ONTB_CONFIG_HEADER_SIZE ? ONTB_CONFIG_HEADER_SIZE - (size_t)offset : 0;
 	if (n > len)
 		n = len;
