@@ -52,14 +52,16 @@ void ontb_conn_put(struct ontb_conn *conn)
 
 void ontb_conn_kill(struct ontb_conn *conn, const char *fmt, ...)
 {
+	char reason[ONTB_STATUS_TEXT];
 	va_list args;
 
+	va_start(args, fmt);
+	/* NOLINTNEXTLINE(clang-analyzer-valist.Uninitialized): clang-tidy 14 does not see va_start() here. */
+	(void)vsnprintf(reason, sizeof(reason), fmt, args);
+	va_end(args);
 	ontb_lock(&conn->lock);
-	if (!conn->end_reason[0]) {
-		va_start(args, fmt);
-		(void)vsnprintf(conn->end_reason, sizeof(conn->end_reason), fmt, args);
-		va_end(args);
-	}
+	if (!conn->end_reason[0])
+		memcpy(conn->end_reason, reason, sizeof(reason));
 	ontb_unlock(&conn->lock);
 	(void)shutdown(conn->sock, SHUT_RDWR);
 }

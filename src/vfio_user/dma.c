@@ -258,7 +258,7 @@ static size_t piece_at(uintptr_t addr, size_t len)
 	return piece;
 }
 
-static void store_piece(uint8_t *to, const uint8_t *from, size_t piece)
+static void store_piece(void *to, const uint8_t *from, size_t piece)
 {
 	union {
 		uint64_t u64;
@@ -269,21 +269,21 @@ static void store_piece(uint8_t *to, const uint8_t *from, size_t piece)
 	memcpy(&v, from, piece);
 	switch (piece) {
 	case 8:
-		__atomic_store_n((uint64_t *)(void *)to, v.u64, STORE_ORDER);
+		__atomic_store_n((uint64_t *)to, v.u64, STORE_ORDER);
 		break;
 	case 4:
-		__atomic_store_n((uint32_t *)(void *)to, v.u32, STORE_ORDER);
+		__atomic_store_n((uint32_t *)to, v.u32, STORE_ORDER);
 		break;
 	case 2:
-		__atomic_store_n((uint16_t *)(void *)to, v.u16, STORE_ORDER);
+		__atomic_store_n((uint16_t *)to, v.u16, STORE_ORDER);
 		break;
 	default:
-		__atomic_store_n(to, *from, STORE_ORDER);
+		__atomic_store_n((uint8_t *)to, *from, STORE_ORDER);
 		break;
 	}
 }
 
-static void load_piece(uint8_t *to, uint8_t *from, size_t piece)
+static void load_piece(uint8_t *to, const void *from, size_t piece)
 {
 	union {
 		uint64_t u64;
@@ -294,16 +294,16 @@ static void load_piece(uint8_t *to, uint8_t *from, size_t piece)
 
 	switch (piece) {
 	case 8:
-		v.u64 = __atomic_load_n((uint64_t *)(void *)from, __ATOMIC_ACQUIRE);
+		v.u64 = __atomic_load_n((const uint64_t *)from, __ATOMIC_ACQUIRE);
 		break;
 	case 4:
-		v.u32 = __atomic_load_n((uint32_t *)(void *)from, __ATOMIC_ACQUIRE);
+		v.u32 = __atomic_load_n((const uint32_t *)from, __ATOMIC_ACQUIRE);
 		break;
 	case 2:
-		v.u16 = __atomic_load_n((uint16_t *)(void *)from, __ATOMIC_ACQUIRE);
+		v.u16 = __atomic_load_n((const uint16_t *)from, __ATOMIC_ACQUIRE);
 		break;
 	default:
-		v.u8 = __atomic_load_n(from, __ATOMIC_ACQUIRE);
+		v.u8 = __atomic_load_n((const uint8_t *)from, __ATOMIC_ACQUIRE);
 		break;
 	}
 	memcpy(to, &v, piece);
@@ -336,7 +336,8 @@ int ontb_dma_copy_in(struct ontb_dma_range *range, uint64_t offset, const void *
 
 int ontb_dma_copy_out(struct ontb_dma_range *range, uint64_t offset, void *buf, size_t len)
 {
-	uint8_t *from = range->mem + offset, *to = buf;
+	const uint8_t *from = range->mem + offset;
+	uint8_t *to = buf;
 
 	if (ontb_unlikely(is_dead(range)))
 		return -EFAULT;

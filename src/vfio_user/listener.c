@@ -49,7 +49,7 @@ int ontb_listener_open(struct ontb_listener *listener, const char *path, unsigne
 		return -EINVAL;
 	if (strlen(path) >= sizeof(addr.sun_path))
 		return -ENAMETOOLONG;
-	strcpy(addr.sun_path, path);
+	memcpy(addr.sun_path, path, strlen(path) + 1);
 	ret = clear_path(&addr);
 	if (ret)
 		return ret;

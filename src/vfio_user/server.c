@@ -266,6 +266,12 @@ static void take_client(struct port *port, int sock)
 	}
 }
 
+static int accept_one(const struct port *port)
+{
+	/* cppcheck-suppress nullPointer; accept4() takes NULL when nobody asks for the address */
+	return accept4(port->listener.fd, NULL, NULL, SOCK_CLOEXEC);
+}
+
 /*
  * No descriptor is left for a client that waits. Left alone it would keep the listener readable and the dispatching
  * thread busy, so a descriptor kept for this purpose lets it in and out.
@@ -275,7 +281,7 @@ static void shed_client(struct ontb_vfio_user_server *server, struct port *port)
 	int sock;
 
 	(void)close(server->spare_fd);
-	sock = accept4(port->listener.fd, NULL, NULL, SOCK_CLOEXEC);
+	sock = accept_one(port);
 	if (sock >= 0) {
 		ontb_log_limited(&port->limit, ONTB_LOG_ERROR, "port %u: client %d: refused: no descriptors left",
 				 port->ep.port_idx, peer_pid(sock));
@@ -289,7 +295,7 @@ static int accept_clients(struct ontb_vfio_user_server *server, struct port *por
 	int sock;
 
 	for (int i = 0; i < ACCEPTS_AT_ONCE; i++) {
-		sock = accept4(port->listener.fd, NULL, NULL, SOCK_CLOEXEC);
+		sock = accept_one(port);
 		if (sock < 0) {
 			if (errno == EAGAIN || errno == EWOULDBLOCK)
 				return 0;

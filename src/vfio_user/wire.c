@@ -4,8 +4,6 @@
  */
 #include "vfio_user/wire.h"
 
-#include <errno.h>
-
 static const char *const cmd_names[ONTB_WIRE_NR_CMDS] = {
 	[ONTB_WIRE_VERSION] = "VERSION",
 	[ONTB_WIRE_DMA_MAP] = "DMA_MAP",
@@ -33,22 +31,20 @@ static int refuse(const char **why, int err, const char *text)
 	return err;
 }
 
-int ontb_wire_region_rw_refuse(const uint8_t *body, size_t len, bool is_write, const char **why)
+const char *ontb_wire_region_rw_error(const uint8_t *body, size_t len, bool is_write)
 {
 	uint32_t count;
 
 	if (len < ONTB_WIRE_REGION_RW_SIZE)
-		return refuse(why, -EINVAL, "body shorter than offset, region and count");
+		return "body shorter than offset, region and count";
 	count = ontb_get_le32(body + 12);
 	if (!count)
-		return refuse(why, -EINVAL, "count is 0");
+		return "count is 0";
 	if (ontb_get_le32(body + 8) >= ONTB_WIRE_NR_REGIONS)
-		return refuse(why, -EINVAL, "no such region");
+		return "no such region";
 	if (!is_write)
-		return refuse(why, -EINVAL, "data behind a read request");
-	if (len - ONTB_WIRE_REGION_RW_SIZE < count)
-		return refuse(why, -EINVAL, "less data than count");
-	return refuse(why, -EINVAL, "more data than count");
+		return "data behind a read request";
+	return len - ONTB_WIRE_REGION_RW_SIZE < count ? "less data than count" : "more data than count";
 }
 
 int ontb_wire_get_dma_map(const uint8_t *body, size_t len, struct ontb_wire_dma_map *out, const char **why)

@@ -9,6 +9,7 @@
 #ifndef ONTB_VFIO_USER_WIRE_H
 #define ONTB_VFIO_USER_WIRE_H
 
+#include <errno.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -198,6 +199,16 @@ static inline bool ontb_wire_frame_is_ok(const struct ontb_wire_hdr *hdr, size_t
 }
 
 /**
+ * ontb_wire_region_rw_error() - what is wrong with a REGION_READ or REGION_WRITE; part of ontb_wire_get_region_rw()
+ * @body:     Body.
+ * @len:      Its length.
+ * @is_write: Which of the two.
+ *
+ * Return: Constant text.
+ */
+const char *ontb_wire_region_rw_error(const uint8_t *body, size_t len, bool is_write);
+
+/**
  * ontb_wire_get_region_rw() - decode REGION_READ or REGION_WRITE
  * @body:     Body.
  * @len:      Its length.
@@ -209,22 +220,24 @@ static inline bool ontb_wire_frame_is_ok(const struct ontb_wire_hdr *hdr, size_t
  *
  * Return: 0, or -EINVAL.
  */
-int ontb_wire_region_rw_refuse(const uint8_t *body, size_t len, bool is_write, const char **why);
-
 static inline int ontb_wire_get_region_rw(const uint8_t *body, size_t len, bool is_write,
 					  struct ontb_wire_region_rw *out, const char **why)
 {
 	struct ontb_wire_region_rw rw;
 
-	if (ontb_unlikely(len < ONTB_WIRE_REGION_RW_SIZE))
-		return ontb_wire_region_rw_refuse(body, len, is_write, why);
+	if (ontb_unlikely(len < ONTB_WIRE_REGION_RW_SIZE)) {
+		*why = ontb_wire_region_rw_error(body, len, is_write);
+		return -EINVAL;
+	}
 	rw.offset = ontb_get_le64(body);
 	rw.region = ontb_get_le32(body + 8);
 	rw.count = ontb_get_le32(body + 12);
 	rw.data = is_write ? body + ONTB_WIRE_REGION_RW_SIZE : NULL;
 	if (ontb_unlikely(!rw.count || rw.region >= ONTB_WIRE_NR_REGIONS ||
-			  len - ONTB_WIRE_REGION_RW_SIZE != (is_write ? rw.count : 0)))
-		return ontb_wire_region_rw_refuse(body, len, is_write, why);
+			  len - ONTB_WIRE_REGION_RW_SIZE != (is_write ? rw.count : 0))) {
+		*why = ontb_wire_region_rw_error(body, len, is_write);
+		return -EINVAL;
+	}
 	*out = rw;
 	return 0;
 }

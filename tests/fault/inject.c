@@ -63,16 +63,16 @@ static bool fails(const char *call)
 }
 
 /* A wrapper: call name, type, value and errno of the failure, parameters, arguments. */
-#define WRAP(name, type, value, error, params, args) \
-	type __real_##name params;                   \
-	type __wrap_##name params;                   \
-	type __wrap_##name params                    \
-	{                                            \
-		if (fails(#name)) {                  \
-			errno = error;               \
-			return value;                \
-		}                                    \
-		return __real_##name args;           \
+#define WRAP(name, type, value, error, params, args)                                                                   \
+	type __real_##name params;                                                                                     \
+	type __wrap_##name params;                                                                                     \
+	type __wrap_##name params                                                                                      \
+	{                                                                                                              \
+		if (fails(#name)) {                                                                                    \
+			errno = error;                                                                                 \
+			return value;                                                                                  \
+		}                                                                                                      \
+		return __real_##name args;                                                                             \
 	}
 
 /* clang-format off */
