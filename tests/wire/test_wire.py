@@ -719,6 +719,26 @@ def test_memory_that_is_taken_away_is_noticed_by_reads(case):
     b.expect_closed()
 
 
+def test_huge_pages_that_are_taken_away_cost_only_their_owner(case):
+    a, b = case.client(0), case.client(1)
+    size = 2 << 20
+    fd = os.memfd_create("wire-test-huge", os.MFD_CLOEXEC | os.MFD_HUGETLB | os.MFD_HUGE_2MB)
+    case.stack.callback(os.close, fd)
+    os.ftruncate(fd, 2 * size)
+    reply = b.request(DMA_MAP, map_body(0, 2 * size), [fd])
+    if reply.error == 12:
+        raise wirelib.Skip("no huge pages: write 2 to /proc/sys/vm/nr_hugepages")
+    equal(reply.flags, F_REPLY, "reply")
+    a.window(0)
+    a.write(BAR2, size + 12345, b"good")
+    equal(a.read(BAR2, size + 12345, 4), b"good", "memory")
+    os.ftruncate(fd, size)
+    a.write(BAR2, size + 12345, b"gone")
+    check(a.read64(REG_ERROR), "the write worked")
+    b.expect_closed()
+    a.read(BAR0, 0, 4)
+
+
 def test_a_host_that_does_not_read_is_flooded_without_harm(case):
     case.serve(3, write_quota=64)
     a, b, c = case.client(0), case.client(1), case.client(2)

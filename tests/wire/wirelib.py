@@ -104,6 +104,10 @@ def multi_body(writes, count=None):
     return body
 
 
+class Skip(Exception):
+    """The test cannot run here; the text says why."""
+
+
 class Closed(Exception):
     """The server closed the connection."""
 
@@ -416,14 +420,16 @@ def run(module):
     print(f"1..{len(tests)}", flush=True)
     for number, (name, function) in enumerate(tests, 1):
         case = Case(program)
-        error = None
+        error, skip = None, ""
         for step in (lambda: function(case), case.stack.close):
             try:
                 step()
+            except Skip as reason:
+                skip = f" # SKIP {reason}"
             except Exception:  # pylint: disable=broad-except
                 error = error or traceback.format_exc()
         failed += error is not None
         if error:
             print("".join(f"# {line}\n" for line in error.splitlines()), end="")
-        print(f"{'not ok' if error else 'ok'} {number} - {name}", flush=True)
+        print(f"{'not ok' if error else 'ok'} {number} - {name}{skip}", flush=True)
     sys.exit(1 if failed else 0)
