@@ -12,7 +12,7 @@ from harness import Setup, expect, main, process, test
 PAIR = Setup(cpus=1, vectors=4, serve=("--hold-doorbells-after-message", "20"))
 PAIR_2 = Setup(cpus=2, serve=("--hold-doorbells-after-message", "20"))
 BYTES = 256 << 20
-TCP_SECONDS = 400
+TCP_SECONDS = 600
 
 
 @test(PAIR)

@@ -54,9 +54,7 @@ class Bridge:
         """Start the server and wait for all its sockets."""
         self.folder.mkdir(parents=True, exist_ok=True)
         argv = server_command(self.program, self.folder, self.options)
-        # A posted write is on its way until the server has run; a real bridge never has to
-        # wait for a processor.
-        self.proc = process.start(argv, self.log, urgent=True)
+        self.proc = process.start(argv, self.log)
         wanted = [self.socket(port) for port in range(self.ports)]
 
         def ready():

@@ -1,9 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause OR GPL-2.0-only
 """Child processes that never outlive this one, and waiting with a deadline."""
 
-import contextlib
 import ctypes
-import os
 import signal
 import subprocess
 import time
@@ -22,23 +20,14 @@ def _die_with_parent():
     _LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
 
 
-def start(argv, log, urgent=False):
-    """Start a child whose output goes to the file @log; it dies with this process.
-
-    @urgent: before other processes, where that is allowed.
-    """
-    def prepare():
-        _die_with_parent()
-        if urgent:
-            with contextlib.suppress(PermissionError):
-                os.nice(-10)
-
+def start(argv, log):
+    """Start a child whose output goes to the file @log; it dies with this process."""
     with open(log, "ab") as out:
         try:
             # pylint: disable=subprocess-popen-preexec-fn
             return subprocess.Popen([str(word) for word in argv], stdin=subprocess.DEVNULL,
                                     stdout=out, stderr=out, start_new_session=True,
-                                    preexec_fn=prepare)
+                                    preexec_fn=_die_with_parent)
         except OSError as error:
             raise KitError(f"cannot start {argv[0]}: {error.strerror}") from error
 
