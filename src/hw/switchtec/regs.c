@@ -213,9 +213,15 @@ static void build_map(void)
 	}
 }
 
-static bool find_block(uint64_t offset, enum ontb_sw_block *block)
+/* Divides once, and in 32 bits, because every register access comes through here. */
+static bool find_block(uint64_t offset, enum ontb_sw_block *block, uint32_t *copy, uint32_t *in_block)
 {
+	const struct ontb_sw_block_info *info;
 	enum ontb_sw_block b;
+	uint32_t rel;
+
+	if (offset > UINT32_MAX)
+		return false;
 
 	if (offset < ONTB_SW_CTRL) {
 		b = offset < ONTB_SW_SWEV      ? ONTB_SW_BLOCK_MRPC
@@ -228,27 +234,30 @@ static bool find_block(uint64_t offset, enum ontb_sw_block *block)
 		    : offset < ONTB_SW_PFF ? ONTB_SW_BLOCK_DBMSG
 					   : ONTB_SW_BLOCK_PFF;
 	}
+	info = &ontb_sw_blocks[b];
+	rel = (uint32_t)offset - info->base;
 	*block = b;
-	return (offset - ontb_sw_blocks[b].base) / ontb_sw_blocks[b].size < ontb_sw_blocks[b].max_copies;
+	*copy = rel / info->size;
+	*in_block = rel - *copy * info->size;
+	return *copy < info->max_copies;
 }
 
 bool ontb_sw_find_register(uint64_t offset, struct ontb_sw_access *access)
 {
 	const struct ontb_sw_reg *reg;
 	enum ontb_sw_block block;
-	uint32_t in_block;
+	uint32_t in_block, copy;
 	uint8_t nr;
 
 	(void)pthread_once(&map_once, build_map);
-	if (!find_block(offset, &block))
+	if (!find_block(offset, &block, &copy, &in_block))
 		return false;
-	in_block = (uint32_t)(offset - ontb_sw_blocks[block].base) % ontb_sw_blocks[block].size;
 	nr = map[map_start[block] + in_block];
 	if (!nr)
 		return false;
 	reg = &ontb_sw_regs[nr - 1];
 	access->reg = reg;
-	access->copy = (unsigned int)((offset - ontb_sw_blocks[block].base) / ontb_sw_blocks[block].size);
+	access->copy = copy;
 	access->idx = (in_block - reg->offset) / reg->stride;
 	access->offset = (uint32_t)offset - (in_block - reg->offset) % reg->stride;
 	return true;
@@ -281,8 +290,13 @@ static _Atomic uint32_t *word_of(const struct ontb_sw_access *access, uint32_t o
 
 static void update_word(_Atomic uint32_t *word, uint32_t value, uint32_t mask)
 {
-	uint32_t old = atomic_load_explicit(word, memory_order_relaxed);
+	uint32_t old;
 
+	if (mask == UINT32_MAX) {
+		atomic_store_explicit(word, value, memory_order_relaxed);
+		return;
+	}
+	old = atomic_load_explicit(word, memory_order_relaxed);
 	while (!atomic_compare_exchange_weak_explicit(word, &old, (old & ~mask) | (value & mask), memory_order_relaxed,
 						      memory_order_relaxed))
 		;
