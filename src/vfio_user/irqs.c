@@ -65,9 +65,10 @@ static void signal_locked(struct ontb_irq_vector *v)
 		v->is_latched = true;
 }
 
+/* The vector may have become armed: deliver what is latched, or latch it again. */
 static void flush_locked(struct ontb_irq_vector *v)
 {
-	if (v->is_latched && v->fd >= 0 && !v->is_masked)
+	if (v->is_latched)
 		signal_locked(v);
 }
 

@@ -218,6 +218,28 @@ static void descriptors_before_and_with_the_rest_of_a_message(void **state)
 	ontb_rx_fini(&rx);
 }
 
+static void descriptors_do_not_go_to_a_message_that_started_before(void **state)
+{
+	uint8_t buf[128];
+	struct ontb_rx_msg msg;
+	struct ontb_rx rx;
+	int fd = dup_null();
+
+	(void)state;
+	assert_int_equal(ontb_rx_init(&rx, MAX_MSG), 0);
+	put_message(buf, 1, ONTB_WIRE_DMA_MAP, 32);
+	put_message(buf + 48, 2, ONTB_WIRE_REGION_READ, 16);
+	feed(&rx, buf, 20, NULL, 0);
+	assert_int_equal(ontb_rx_next(&rx, &msg), 0);
+	feed(&rx, buf + 20, 60, &fd, 1);
+	expect(&rx, 1, &msg);
+	assert_null(msg.fds);
+	expect(&rx, 2, &msg);
+	assert_non_null(msg.fds);
+	ontb_rx_close_fds(msg.fds);
+	ontb_rx_fini(&rx);
+}
+
 static void descriptors_that_nobody_took_are_closed_at_the_end(void **state)
 {
 	uint8_t buf[64];
@@ -265,6 +287,7 @@ int main(void)
 		cmocka_unit_test(impossible_header_is_found_at_once),
 		cmocka_unit_test(owner_is_the_last_message_that_can_take_descriptors),
 		cmocka_unit_test(descriptors_before_and_with_the_rest_of_a_message),
+		cmocka_unit_test(descriptors_do_not_go_to_a_message_that_started_before),
 		cmocka_unit_test(descriptors_that_nobody_took_are_closed_at_the_end),
 		cmocka_unit_test(more_descriptors_than_can_be_kept_are_closed),
 	};

@@ -170,6 +170,45 @@ static void large_and_small_messages_keep_whole_headers(void **state)
 	free(body);
 }
 
+/* Read until the socket is empty, without a flush in between: no message may end in the middle. */
+static unsigned int drain_whole(struct rig *rig)
+{
+	uint8_t buf[64];
+	unsigned int nr = 0;
+	ssize_t n;
+
+	while ((n = recv(rig->socks[1], buf, ONTB_WIRE_HDR_SIZE, MSG_DONTWAIT)) > 0) {
+		assert_int_equal(n, ONTB_WIRE_HDR_SIZE);
+		assert_int_equal(recv(rig->socks[1], buf, 21, MSG_DONTWAIT), 21);
+		nr++;
+	}
+	return nr;
+}
+
+static void a_send_ends_with_a_message(void **state)
+{
+	const unsigned int nr = 40000;
+	struct rig *rig = *state;
+	unsigned int got = 0;
+	uint8_t *msgs;
+	size_t len = 0;
+
+	msgs = malloc(nr * 37);
+	assert_non_null(msgs);
+	for (unsigned int i = 0; i < nr; i++)
+		len += put_reply(msgs + len, (uint16_t)i, 21);
+	assert_int_equal(ontb_tx_send(&rig->tx, msgs, len), 0);
+	while (got < nr) {
+		unsigned int more = drain_whole(rig);
+
+		assert_true(more > 0);
+		got += more;
+		ontb_tx_flush(&rig->tx);
+	}
+	assert_int_equal(got, nr);
+	free(msgs);
+}
+
 static int interrupt(struct rig *rig, unsigned int source, uint64_t addr, uint32_t data)
 {
 	return ontb_tx_dma_write(&rig->tx, source, addr, &data, sizeof(data), true);
@@ -301,6 +340,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(messages_go_out_at_once, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_full_socket_queues_and_asks_to_be_flushed, setup, teardown),
 		cmocka_unit_test_setup_teardown(large_and_small_messages_keep_whole_headers, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_send_ends_with_a_message, setup, teardown),
 		cmocka_unit_test_setup_teardown(quota_is_per_source, setup, teardown),
 		cmocka_unit_test_setup_teardown(large_writes_have_a_quota_in_bytes, setup, teardown),
 		cmocka_unit_test_setup_teardown(identical_interrupts_are_merged_above_the_mark, setup, teardown),

@@ -2,7 +2,9 @@
 # SPDX-License-Identifier: BSD-3-Clause OR GPL-2.0-only
 """What the wire does with clients that keep the rules."""
 
+import contextlib
 import os
+import select
 import struct
 import sys
 
@@ -810,6 +812,24 @@ def test_a_client_that_does_not_read_replies_is_not_read_either(case):
     for _ in range(sent // 32):
         reply = a.receive_any()
         equal(reply.size, 16 + 16 + 4096, "size of a reply")
+
+
+def test_a_client_that_asks_one_by_one_and_does_not_read_is_not_read_either(case):
+    a, b = case.client(0), case.client(1)
+    one = message(REGION_READ, read_body(BAR0, 0, 4096))
+    a.sock.setblocking(False)
+    sent = 0
+    # Blocked for good is: no room for as long as a server that goes on would never take.
+    while sent < 10000 and select.select([], [a.sock], [], 0.5)[1]:
+        with contextlib.suppress(BlockingIOError):
+            a.sock.send(one)
+            sent += 1
+        if sent % 50 == 0:
+            b.read(BAR0, 0, 4)
+    check(sent < 10000, "the server takes requests without end")
+    a.sock.settimeout(wirelib.DEADLINE_S)
+    for _ in range(sent):
+        equal(a.receive_any().size, 16 + 16 + 4096, "size of a reply")
 
 
 def test_a_stuck_host_does_not_stall_the_server(case):
