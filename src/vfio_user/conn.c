@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -249,7 +250,10 @@ static void *run(void *arg)
 	struct ontb_conn *conn = arg;
 	const uint64_t one = 1;
 	int wake_fd = conn->ep->wake_fd;
+	char name[16];
 
+	(void)snprintf(name, sizeof(name), "port %u", conn->ep->port_idx);
+	(void)prctl(PR_SET_NAME, name);
 	serve(conn);
 	take_down(conn);
 	atomic_store_explicit(&conn->is_done, true, memory_order_release);
@@ -274,7 +278,6 @@ static void want_flush(void *arg)
 static int start_thread(struct ontb_conn *conn)
 {
 	sigset_t all, before;
-	char name[16];
 	int ret;
 
 	(void)sigfillset(&all);
@@ -285,11 +288,7 @@ static int start_thread(struct ontb_conn *conn)
 	(void)pthread_sigmask(SIG_SETMASK, &all, &before);
 	ret = pthread_create(&conn->thread, NULL, run, conn);
 	(void)pthread_sigmask(SIG_SETMASK, &before, NULL);
-	if (ret)
-		return -ret;
-	(void)snprintf(name, sizeof(name), "port %u", conn->ep->port_idx);
-	(void)pthread_setname_np(conn->thread, name);
-	return 0;
+	return -ret;
 }
 
 static size_t largest_message(const struct ontb_vfio_user_config *config)
