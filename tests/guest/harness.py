@@ -75,6 +75,7 @@ class Setup:
     append: str = ""
     vectors: int = 0
     serve: tuple = ()
+    urgent: bool = False
 
     def label(self):
         """Short text for logs."""
@@ -121,7 +122,7 @@ class Lab:
         if setup.vectors:
             serve += ["--vectors", str(setup.vectors)]
         plan = pair.Plan(loopback=setup.loopback, openntb=options.openntb,
-                         server_options=tuple(serve))
+                         server_options=tuple(serve), urgent=setup.urgent)
         self.pair = pair.Pair(self.settings, plan, keep=True)
         self.guests = self.pair.guests
         self.bridge = self.pair.bridge

@@ -8,7 +8,6 @@ import sys
 import clients
 from harness import Setup, expect, main, process, test
 
-# The same setup as the self-test's, so that the guests are booted once.
 PAIR = Setup(cpus=1, vectors=4, serve=("--hold-doorbells-after-message", "20"))
 PAIR_2 = Setup(cpus=2, serve=("--hold-doorbells-after-message", "20"))
 BYTES = 256 << 20

@@ -38,12 +38,13 @@ def server_command(program, folder, options):
 class Bridge:
     """One server process with its sockets in a folder of its own."""
 
-    def __init__(self, program, folder, ports=2, options=(), log=None):
+    def __init__(self, program, folder, ports=2, options=(), log=None, urgent=False):
         self.program = program
         self.folder = pathlib.Path(folder)
         self.ports = ports
         self.options = ["--ports", str(ports), *options]
         self.log = log or self.folder.parent / "server.log"
+        self.urgent = urgent
         self.proc = None
 
     def socket(self, port):
@@ -54,7 +55,7 @@ class Bridge:
         """Start the server and wait for all its sockets."""
         self.folder.mkdir(parents=True, exist_ok=True)
         argv = server_command(self.program, self.folder, self.options)
-        self.proc = process.start(argv, self.log)
+        self.proc = process.start(argv, self.log, self.urgent)
         wanted = [self.socket(port) for port in range(self.ports)]
 
         def ready():

@@ -57,6 +57,7 @@ class Plan:
     openntb: str = None
     server_options: tuple = ()
     sockets: tuple = ()
+    urgent: bool = False
 
 
 class Pair:
@@ -70,7 +71,8 @@ class Pair:
         sockets = list(plan.sockets)
         if not sockets:
             self.bridge = bridge.Bridge(bridge.find_openntb(plan.openntb),
-                                        self.folder / "bridge", 2, plan.server_options)
+                                        self.folder / "bridge", 2, plan.server_options,
+                                        urgent=plan.urgent)
             sockets = [self.bridge.socket(port) for port in range(2)]
         both = [settings, settings] if isinstance(settings, guest.Settings) else list(settings)
         if plan.loopback:

@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: BSD-3-Clause OR GPL-2.0-only
 """Child processes that never outlive this one, and waiting with a deadline."""
 
+import contextlib
 import ctypes
+import os
 import signal
 import subprocess
 import time
@@ -20,14 +22,25 @@ def _die_with_parent():
     _LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
 
 
-def start(argv, log):
+def _hurry():
+    """Run before all usual processes, where that is allowed."""
+    with contextlib.suppress(PermissionError):
+        os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(1))
+
+
+def start(argv, log, urgent=False):
     """Start a child whose output goes to the file @log; it dies with this process."""
+    def prepare():
+        _die_with_parent()
+        if urgent:
+            _hurry()
+
     with open(log, "ab") as out:
         try:
             # pylint: disable=subprocess-popen-preexec-fn
             return subprocess.Popen([str(word) for word in argv], stdin=subprocess.DEVNULL,
                                     stdout=out, stderr=out, start_new_session=True,
-                                    preexec_fn=_die_with_parent)
+                                    preexec_fn=prepare)
         except OSError as error:
             raise KitError(f"cannot start {argv[0]}: {error.strerror}") from error
 
