@@ -114,12 +114,10 @@ static size_t find_owner(const struct ontb_rx *rx, size_t first_new)
 static void append_fds(struct ontb_rx_fds *set, const int *fds, unsigned int nr_fds)
 {
 	for (unsigned int i = 0; i < nr_fds; i++) {
-		if (set->nr < ONTB_RX_MAX_FDS) {
+		if (set->nr < ONTB_RX_KEEP_FDS)
 			set->fd[set->nr++] = fds[i];
-		} else {
+		else
 			(void)close(fds[i]);
-			set->is_cut = true;
-		}
 	}
 }
 

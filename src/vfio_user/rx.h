@@ -23,17 +23,24 @@
 #include <sys/types.h>
 
 #include "base/annotate.h"
+#include "vfio_user/version.h"
 #include "vfio_user/wire.h"
 
 /* Linux's SCM_MAX_FD: more cannot travel with one sendmsg(). */
 #define ONTB_RX_MAX_FDS 253
+
+/*
+ * Descriptors kept for one message: one more than any may have (ONTB_VERSION_MAX_FDS), which is enough to refuse it. What a
+ * client sends beyond that is closed at once, or a few clients with unfinished messages could take all we may open.
+ */
+#define ONTB_RX_KEEP_FDS (ONTB_VERSION_MAX_FDS + 1)
 
 #define ONTB_RX_BASE_SIZE (64U << 10)
 
 /**
  * struct ontb_rx_fds - descriptors of one message
  * @owner:  Offset of that message in the buffer.
- * @nr:     Descriptors in @fd; a handler that keeps one puts -1 in its place.
+ * @nr:     Descriptors in @fd, those beyond the room are closed; a handler that keeps one puts -1 in its place.
  * @is_cut: More were sent than could be received.
  * @fd:     Descriptors.
  */
@@ -41,7 +48,7 @@ struct ontb_rx_fds {
 	size_t owner;
 	unsigned int nr;
 	bool is_cut;
-	int fd[ONTB_RX_MAX_FDS];
+	int fd[ONTB_RX_KEEP_FDS];
 };
 
 /**
