@@ -199,30 +199,71 @@ static double memory_per_host(struct server *server)
 	unsigned int nr_before = server->nr_hosts;
 
 	while (server->nr_hosts < BENCH_MAX_HOSTS) {
-		if (server_connect(server))
-			return -1;
-		if (posted(&server->hosts[server->nr_hosts - 1], &place_window, BATCH, 1) < 0)
+		if (server_connect(server) || fence(&server->hosts[server->nr_hosts - 1]))
 			return -1;
 	}
 	after = server_memory(server);
 	return before < 0 || after < 0 ? -1 : (double)(after - before) / (double)(server->nr_hosts - nr_before);
 }
 
+#define PAIR	.nr_ports = 2, .nr_hosts = 2
+#define OF_8(n) .nr_ports = 8, .nr_hosts = (n)
+
 const struct bench_case bench_cases[] = {
-	{ "posted write to memory, 64 per send", "ns", posted_window, posted_floor, "< 60 ns", 2, 2, false, false },
-	{ "posted write to a register, 64 per send", "ns", posted_register, posted_floor, "< 60 ns", 2, 2, false,
-	  false },
-	{ "posted write to memory, 1 per send", "ns", posted_window_single, posted_floor_single, "", 2, 2, false,
-	  false },
-	{ "read, 64 in flight", "ns", reads_in_flight, reads_in_flight_floor, "< 600 ns", 2, 2, false, false },
-	{ "one read, both sleeping", "ns", one_read, one_read_floor, "<= 1.05", 2, 2, false, false },
-	{ "one read, one core", "ns", one_read, one_read_floor, "<= 1.05", 2, 2, true, false },
-	{ "trigger to DMA write, both sleeping", "ns", trigger, one_read_floor, "", 2, 2, false, false },
-	{ "trigger to DMA write, one core", "ns", trigger, one_read_floor, "", 2, 2, true, false },
-	{ "posted write, 2 hosts writing", "ns", posted_by_all, NULL, "", 8, 2, false, false },
-	{ "posted write, 4 hosts writing", "ns", posted_by_all, NULL, "", 8, 4, false, false },
-	{ "posted write, 8 hosts writing", "ns", posted_by_all, NULL, "", 8, 8, false, false },
-	{ "memory per host", "bytes", memory_per_host, NULL, "", 8, 2, false, true },
+	{ .name = "posted write to memory, 64 per send",
+	  .unit = "ns",
+	  .measure = posted_window,
+	  .floor = posted_floor,
+	  .target = "< 60 ns",
+	  PAIR },
+	{ .name = "posted write to a register, 64 per send",
+	  .unit = "ns",
+	  .measure = posted_register,
+	  .floor = posted_floor,
+	  .target = "< 60 ns",
+	  PAIR },
+	{ .name = "posted write to memory, 1 per send",
+	  .unit = "ns",
+	  .measure = posted_window_single,
+	  .floor = posted_floor_single,
+	  .target = "",
+	  PAIR },
+	{ .name = "read, 64 in flight",
+	  .unit = "ns",
+	  .measure = reads_in_flight,
+	  .floor = reads_in_flight_floor,
+	  .target = "< 600 ns",
+	  PAIR },
+	{ .name = "one read, both sleeping",
+	  .unit = "ns",
+	  .measure = one_read,
+	  .floor = one_read_floor,
+	  .target = "ratio <= 1.05",
+	  PAIR },
+	{ .name = "one read, one core",
+	  .unit = "ns",
+	  .measure = one_read,
+	  .floor = one_read_floor,
+	  .target = "ratio <= 1.05",
+	  .one_core = true,
+	  PAIR },
+	{ .name = "trigger to DMA write, both sleeping",
+	  .unit = "ns",
+	  .measure = trigger,
+	  .floor = one_read_floor,
+	  .target = "",
+	  PAIR },
+	{ .name = "trigger to DMA write, one core",
+	  .unit = "ns",
+	  .measure = trigger,
+	  .floor = one_read_floor,
+	  .target = "",
+	  .one_core = true,
+	  PAIR },
+	{ .name = "posted write, 2 hosts writing", .unit = "ns", .measure = posted_by_all, .target = "", OF_8(2) },
+	{ .name = "posted write, 4 hosts writing", .unit = "ns", .measure = posted_by_all, .target = "", OF_8(4) },
+	{ .name = "posted write, 8 hosts writing", .unit = "ns", .measure = posted_by_all, .target = "", OF_8(8) },
+	{ .name = "memory per host", .unit = "bytes", .measure = memory_per_host, .target = "", .once = true, OF_8(2) },
 };
 
 const size_t nr_bench_cases = sizeof(bench_cases) / sizeof(bench_cases[0]);

@@ -262,13 +262,29 @@ static void *run(void *arg)
 	return NULL;
 }
 
-/* Called under the output's lock, in whatever thread filled the socket. */
+/*
+ * Called under the output's lock, in whatever thread filled the socket. The socket is in the epoll set only while it is
+ * full, because being in it costs every message a look at a second sleeper.
+ */
 static void want_flush(void *arg)
 {
 	struct ontb_conn *conn = arg;
 	struct epoll_event ev = { .events = EPOLLOUT | EPOLLONESHOT, .data.u64 = conn->ep->port_idx };
 
-	(void)epoll_ctl(conn->ep->epoll_fd, EPOLL_CTL_MOD, conn->sock, &ev);
+	if (!epoll_ctl(conn->ep->epoll_fd, EPOLL_CTL_ADD, conn->sock, &ev))
+		return;
+	if (errno == EEXIST && !epoll_ctl(conn->ep->epoll_fd, EPOLL_CTL_MOD, conn->sock, &ev))
+		return;
+	/* The dispatching thread took it out between the two. */
+	if (errno == ENOENT && !epoll_ctl(conn->ep->epoll_fd, EPOLL_CTL_ADD, conn->sock, &ev))
+		return;
+	ontb_conn_kill(conn, "its full socket cannot be waited for: %s", ontb_strerror(-errno));
+}
+
+void ontb_conn_flush(struct ontb_conn *conn)
+{
+	(void)epoll_ctl(conn->ep->epoll_fd, EPOLL_CTL_DEL, conn->sock, NULL);
+	ontb_tx_flush(&conn->tx);
 }
 
 /*
@@ -298,7 +314,6 @@ static size_t largest_message(const struct ontb_vfio_user_config *config)
 
 int ontb_conn_start(struct ontb_endpoint *ep, int sock, int pid, struct ontb_conn **out)
 {
-	struct epoll_event ev = { .events = EPOLLONESHOT, .data.u64 = ep->port_idx };
 	struct ontb_conn *conn;
 	int ret;
 
@@ -318,18 +333,12 @@ int ontb_conn_start(struct ontb_endpoint *ep, int sock, int pid, struct ontb_con
 	ontb_dma_init(&conn->dma, ep->config->max_mappings);
 	ontb_tx_init(&conn->tx, sock, ep->config->write_quota, want_flush, conn);
 	ontb_lock_init(&conn->lock);
-	if (epoll_ctl(ep->epoll_fd, EPOLL_CTL_ADD, sock, &ev)) {
-		ret = -errno;
-		goto fini_tx;
-	}
 	ret = start_thread(conn);
 	if (ret)
-		goto forget_sock;
+		goto fini_tx;
 	*out = conn;
 	return 0;
 
-forget_sock:
-	(void)epoll_ctl(ep->epoll_fd, EPOLL_CTL_DEL, sock, NULL);
 fini_tx:
 	ontb_lock_fini(&conn->lock);
 	ontb_tx_fini(&conn->tx);

@@ -155,6 +155,14 @@ int ontb_conn_start(struct ontb_endpoint *ep, int sock, int pid, struct ontb_con
 void ontb_conn_stop(struct ontb_conn *conn);
 
 /**
+ * ontb_conn_flush() - the socket has room again: send what waits
+ * @conn: Client.
+ *
+ * Context: The thread that dispatches. Never blocks.
+ */
+void ontb_conn_flush(struct ontb_conn *conn);
+
+/**
  * ontb_conn_get() - one more reference
  * @conn: Client.
  */

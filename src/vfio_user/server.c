@@ -348,7 +348,7 @@ static int handle_event(struct ontb_vfio_user_server *server, uint64_t what)
 	if (what & EVENT_LISTEN)
 		return accept_clients(server, port);
 	if (port->conn)
-		ontb_tx_flush(&port->conn->tx);
+		ontb_conn_flush(port->conn);
 	return 0;
 }
 
