@@ -148,7 +148,7 @@ int ontb_bridge_windows(struct ontb_bridge *bridge, unsigned int port_idx, struc
 /**
  * ontb_bridge_run_timers() - do what is due
  * @bridge: Bridge, not NULL.
- * @now_ns: Monotonic time, as ontb_clock_ns() gives it.
+ * @now_ns: Nanoseconds of CLOCK_MONOTONIC.
  *
  * Only a bridge with an option that delays something ever has timers. The configuration's wake() callback tells when a
  * deadline earlier than the last returned one appears.

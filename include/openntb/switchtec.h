@@ -26,7 +26,7 @@ struct ontb_trace;
  * @hold_doorbells_after_message_ns: Work-around, 0 = off. Doorbell interrupts of a port are held back until this long
  *               after the last message register written to it. Linux's ntb_perf (6.12, 7.3) forgets a doorbell that
  *               arrives before its own link-up work has run and then waits for ever.
- * @trace:       Where events go, or NULL. Owned by the caller, must outlive the bridge.
+ * @trace:       Where events go, see ontb_trace_open(), or NULL. Owned by the caller, must outlive the bridge.
  * @wake:        Called when a timer appears (see ontb_bridge_run_timers()); may be NULL if no work-around is on. Runs in
  *               any thread, must not block.
  * @wake_arg:    For @wake.

@@ -29,7 +29,7 @@ struct ontb_vfio_user_server;
  * @interrupt_size:        Bytes of that range; 0 switches it off.
  * @write_multiple:        Offer REGION_WRITE_MULTI, several posted writes in one message.
  * @socket_mode:           Permission bits of the sockets.
- * @trace:                 Where events go, or NULL. The caller's, outlives the server.
+ * @trace:                 Where events go, see ontb_trace_open(), or NULL. The caller's, outlives the server.
  */
 struct ontb_vfio_user_config {
 	uint32_t max_data_xfer;

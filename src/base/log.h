@@ -12,16 +12,9 @@
 #include <stdatomic.h>
 #include <stdint.h>
 
-#include "base/annotate.h"
+#include <openntb/log.h>
 
-/* Values are those of syslog, so that systemd's journal sorts them. */
-enum ontb_log_level {
-	ONTB_LOG_ERROR = 3,
-	ONTB_LOG_WARNING = 4,
-	ONTB_LOG_NOTICE = 5,
-	ONTB_LOG_INFO = 6,
-	ONTB_LOG_DEBUG = 7,
-};
+#include "base/annotate.h"
 
 /**
  * struct ontb_ratelimit - allows bursts, then one line per interval
@@ -36,25 +29,6 @@ struct ontb_ratelimit {
 	_Atomic uint32_t nr_in_window;
 	_Atomic uint32_t nr_suppressed;
 };
-
-typedef void ontb_log_sink_fn(void *arg, enum ontb_log_level level, const char *line);
-
-/**
- * ontb_log_set_level() - from which level on lines are written
- * @level: Least important level that is still written; ONTB_LOG_NOTICE at start.
- *
- * Context: Any thread.
- */
-void ontb_log_set_level(enum ontb_log_level level);
-
-/**
- * ontb_log_set_sink() - send lines somewhere else than to standard error
- * @sink: Function that takes a line without newline, or NULL for standard error. Called with the log lock held.
- * @arg:  For @sink.
- *
- * Context: Any thread.
- */
-void ontb_log_set_sink(ontb_log_sink_fn *sink, void *arg);
 
 /**
  * ontb_log() - write a line

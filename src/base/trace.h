@@ -10,11 +10,11 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include <openntb/trace.h>
+
 #include "base/annotate.h"
 
 #define ONTB_TRACE_MAX_ARGS 6
-
-struct ontb_trace;
 
 /**
  * struct ontb_trace_arg - one value of an event
@@ -49,17 +49,6 @@ struct ontb_trace_event {
 };
 
 /**
- * ontb_trace_open() - start a trace file
- * @path:     File to create or replace.
- * @nr_ports: Ports, which become the rows of the viewer.
- * @out:      OUT, the trace.
- *
- * Context: Any thread.
- * Return: 0, -ENOMEM, or the error of opening or writing the file.
- */
-int ontb_trace_open(const char *path, unsigned int nr_ports, struct ontb_trace **out) ONTB_MUST_CHECK;
-
-/**
  * ontb_trace_emit() - write an event
  * @trace: Trace, not NULL.
  * @event: Event; copied.
@@ -69,21 +58,5 @@ int ontb_trace_open(const char *path, unsigned int nr_ports, struct ontb_trace *
  * Context: Any thread. Takes the trace lock.
  */
 void ontb_trace_emit(struct ontb_trace *trace, const struct ontb_trace_event *event);
-
-/**
- * ontb_trace_flush() - bring buffered events to the file
- * @trace: Trace or NULL.
- *
- * Context: Any thread. Takes the trace lock.
- */
-void ontb_trace_flush(struct ontb_trace *trace);
-
-/**
- * ontb_trace_close() - end the file so that it is complete JSON, and free the trace
- * @trace: Trace or NULL.
- *
- * Context: Nobody uses the trace any more.
- */
-void ontb_trace_close(struct ontb_trace *trace);
 
 #endif
