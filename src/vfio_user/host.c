@@ -42,9 +42,11 @@ static size_t min_size(uint64_t a, uint64_t b)
 	return (size_t)(a < b ? a : b);
 }
 
-static void trace_dma(struct ontb_conn *conn, const char *name, unsigned int source, uint64_t addr, size_t len)
+/* @buf is NULL for a read. */
+static void trace_dma(struct ontb_conn *conn, const char *name, unsigned int source, uint64_t addr, const void *buf,
+		      size_t len)
 {
-	const struct ontb_trace_event event = {
+	struct ontb_trace_event event = {
 		.category = "dma",
 		.name = name,
 		.port_idx = conn->ep->port_idx,
@@ -52,7 +54,12 @@ static void trace_dma(struct ontb_conn *conn, const char *name, unsigned int sou
 			  { "bytes", NULL, len, false },
 			  { "source", NULL, source, false } },
 	};
+	uint8_t bytes[8] = { 0 };
 
+	if (buf && len <= sizeof(bytes)) {
+		memcpy(bytes, buf, len);
+		event.args[3] = (struct ontb_trace_arg){ .key = "value", .num = ontb_get_le64(bytes), .hex = true };
+	}
 	ontb_trace_emit(conn->ep->trace, &event);
 }
 
@@ -63,7 +70,7 @@ static int write_by_message(struct ontb_conn *conn, unsigned int source, uint64_
 	int ret;
 
 	if (ontb_unlikely(ep->trace))
-		trace_dma(conn, "DMA_WRITE", source, addr, len);
+		trace_dma(conn, "DMA_WRITE", source, addr, buf, len);
 	if (source >= ONTB_MAX_PORTS)
 		return -EFAULT;
 	ret = ontb_tx_dma_write(&conn->tx, source, addr, buf, len, is_interrupt);
@@ -121,7 +128,7 @@ static int host_mem_write(void *host, unsigned int source, uint64_t addr, const 
 	uint64_t offset;
 
 	if (ontb_unlikely(conn->ep->trace))
-		trace_dma(conn, "write", source, addr, len);
+		trace_dma(conn, "write", source, addr, buf, len);
 	range = ontb_dma_find(&conn->dma, hint_of(source), addr);
 	if (ontb_likely(range && range->mem && range->can_write)) {
 		offset = addr - range->addr;
@@ -182,7 +189,7 @@ static int host_mem_read(void *host, uint64_t addr, struct ontb_read *read)
 	int ret;
 
 	if (ontb_unlikely(ep->trace))
-		trace_dma(conn, "read", read->source, addr, read->len);
+		trace_dma(conn, "read", read->source, addr, NULL, read->len);
 	ret = read_directly(conn, hint_of(read->source), addr, read->buf, read->len, &done, &asked);
 	if (ret <= 0)
 		return ret;

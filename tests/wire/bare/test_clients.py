@@ -3,6 +3,7 @@
 """Clients that come and go, lose their memory, flood, or do not read."""
 
 import contextlib
+import json
 import os
 import struct
 import sys
@@ -203,6 +204,8 @@ def test_trace_is_written(case):
         text = handle.read()
     for word in ("REGION_WRITE", "DMA_WRITE", '"vector"', '"wire"', '"dma"', '"interrupt"'):
         check(word in text, f"{word} is missing in the trace")
+    (message,) = [event for event in json.loads(text) if event["name"] == "DMA_WRITE"]
+    equal(message["args"], {"addr": f"{INTERRUPT:#x}", "bytes": 4, "source": 0, "value": "0x64636261"}, "DMA_WRITE")
 
 
 def load_host(path, port, nr_ports, rounds):
