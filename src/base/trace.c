@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/bytes.h"
 #include "base/clock.h"
 #include "base/log.h"
 
@@ -114,6 +115,16 @@ static bool is_broken_locked(struct ontb_trace *trace) ONTB_MUST_HOLD(trace->loc
 	if (!trace->nr_lost++)
 		ontb_log(ONTB_LOG_ERROR, "trace: cannot write the trace file; events are lost from here on");
 	return true;
+}
+
+void ontb_trace_set_value(struct ontb_trace_arg *arg, const void *buf, size_t len)
+{
+	uint8_t bytes[8] = { 0 };
+
+	if (!buf || len > sizeof(bytes))
+		return;
+	memcpy(bytes, buf, len);
+	*arg = (struct ontb_trace_arg){ .key = "value", .num = ontb_get_le64(bytes), .hex = true };
 }
 
 void ontb_trace_emit(struct ontb_trace *trace, const struct ontb_trace_event *event)

@@ -8,6 +8,7 @@
 #define ONTB_BASE_TRACE_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include <openntb/trace.h>
@@ -47,6 +48,14 @@ struct ontb_trace_event {
 	uint64_t end_ns;
 	struct ontb_trace_arg args[ONTB_TRACE_MAX_ARGS];
 };
+
+/**
+ * ontb_trace_set_value() - show the data of an access
+ * @arg: OUT, becomes "value" if the access is small enough to be read as a number; otherwise left alone.
+ * @buf: Data, little endian; NULL if there is none.
+ * @len: Bytes.
+ */
+void ontb_trace_set_value(struct ontb_trace_arg *arg, const void *buf, size_t len);
 
 /**
  * ontb_trace_emit() - write an event

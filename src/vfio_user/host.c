@@ -54,12 +54,8 @@ static void trace_dma(struct ontb_conn *conn, const char *name, unsigned int sou
 			  { "bytes", NULL, len, false },
 			  { "source", NULL, source, false } },
 	};
-	uint8_t bytes[8] = { 0 };
 
-	if (buf && len <= sizeof(bytes)) {
-		memcpy(bytes, buf, len);
-		event.args[3] = (struct ontb_trace_arg){ .key = "value", .num = ontb_get_le64(bytes), .hex = true };
-	}
+	ontb_trace_set_value(&event.args[3], buf, len);
 	ontb_trace_emit(conn->ep->trace, &event);
 }
 

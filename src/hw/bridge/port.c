@@ -223,12 +223,8 @@ static void trace_access(const struct ontb_port *port, const char *category, con
 		.port_idx = port->idx,
 		.args = { { .key = "op", .text = verb }, { .key = "len", .num = len } },
 	};
-	uint8_t bytes[8] = { 0 };
 
-	if (len <= sizeof(bytes)) {
-		memcpy(bytes, buf, len);
-		event.args[2] = (struct ontb_trace_arg){ .key = "value", .num = ontb_get_le64(bytes), .hex = true };
-	}
+	ontb_trace_set_value(&event.args[2], buf, len);
 	ontb_trace_emit(port->bridge->trace, &event);
 }
 

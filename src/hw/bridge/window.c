@@ -13,7 +13,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/bytes.h"
 #include "base/clock.h"
 #include "base/probe.h"
 #include "base/trace.h"
@@ -271,12 +270,8 @@ static void trace_window(const struct ontb_port *port, const char *name, unsigne
 			{ .key = "addr", .num = answer->target ? answer->addr : 0, .hex = true },
 		},
 	};
-	uint8_t bytes[8] = { 0 };
 
-	if (buf && len <= sizeof(bytes)) {
-		memcpy(bytes, buf, len);
-		event.args[5] = (struct ontb_trace_arg){ .key = "value", .num = ontb_get_le64(bytes), .hex = true };
-	}
+	ontb_trace_set_value(&event.args[5], buf, len);
 	ontb_trace_emit(port->bridge->trace, &event);
 }
 
