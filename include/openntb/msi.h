@@ -21,9 +21,9 @@ extern "C" {
 #endif
 
 #define ONTB_MSI_NR_SLOTS  4U
-#define ONTB_MSI_MAX_INDEX 65535U	 /* indices are 0..ONTB_MSI_MAX_INDEX in each slot */
-#define ONTB_MSI_ANY_INDEX (~0U)	 /* "any index that is free" */
-#define ONTB_MSI_MAX_RIDS  16U		 /* requester ids that a device may use */
+#define ONTB_MSI_MAX_INDEX 65535U /* indices are 0..ONTB_MSI_MAX_INDEX in each slot */
+#define ONTB_MSI_ANY_INDEX (~0U)  /* "any index that is free" */
+#define ONTB_MSI_MAX_RIDS  16U	  /* requester ids that a device may use */
 
 struct ontb_msi_dev;
 
@@ -88,9 +88,14 @@ struct ontb_msi_alloc {
  * @token:      Kind.
  * @nr_indices: Hardware entries: indices are below it; 1..65536.
  * @features:   ONTB_MSI_FEATURE_* that it cannot do without.
- * @flow:       Flow; ONTB_IRQ_EDGE unless the parent says otherwise.
+ * @flow:       Flow; the parent may change it.
  * @flags:      ONTB_IRQ_DOMAIN_*.
- * @chip:       Chip: @write_msg must be given, @mask and @unmask if the device can; the parent fills in what is NULL.
+ * @is_manual:  Descriptors are the caller's business: allocation gives numbers only to those that
+ *              ontb_msi_insert_locked() made, and freeing leaves them, without a number, to
+ *              ontb_msi_remove_locked(). False: they come and go with their numbers.
+ * @chip:       Chip: @name and @write_msg must be given, @mask and @unmask if the device can. After the parent has
+ *              completed it, @ack, @eoi, @set_affinity, @move_done and @retrigger that are still NULL hand on to the
+ *              parent's chip; @mask and @unmask stay NULL if neither gives them.
  * @activate:   Before the first message is written; may be NULL.
  * @deactivate: After the message was withdrawn; may be NULL.
  * @data:       See ontb_irq_domain_data().
@@ -102,6 +107,7 @@ struct ontb_msi_template {
 	unsigned int features;
 	enum ontb_irq_flow flow;
 	unsigned int flags;
+	bool is_manual;
 	struct ontb_irq_chip chip;
 	int (*activate)(struct ontb_irq_data *data);
 	void (*deactivate)(struct ontb_irq_data *data);
@@ -110,6 +116,9 @@ struct ontb_msi_template {
 
 /**
  * struct ontb_msi_parent - what a domain below which device domains can be made says of itself
+ *
+ * @init_domain, @prepare and @unprepare are called with the device's descriptor lock held: they must not call functions of
+ * this header that take it.
  */
 struct ontb_msi_parent {
 	/** @message: Fixed or moving. */
@@ -118,14 +127,14 @@ struct ontb_msi_parent {
 	bool is_isolated;
 	/** @scope: Of its own numbers. */
 	enum ontb_msi_scope scope;
-	/** @features: ONTB_MSI_FEATURE_* it has. */
+	/** @features: ONTB_MSI_FEATURE_* it has besides those that @message and @is_isolated say. */
 	unsigned int features;
 	/** @tokens: Kinds it accepts, bit 1 << token. */
 	unsigned int tokens;
 	/** @prefix: Put before the device domain's name, such as "IR-"; "" for none. */
 	const char *prefix;
 	/**
-	 * @init_domain: Complete a copy of the template (chip, flow), or refuse.
+	 * @init_domain: Complete a copy of the template (chip, flow), or refuse. May be NULL: nothing to complete.
 	 * Return: 0 or -EOPNOTSUPP, with a log line that says why.
 	 */
 	int (*init_domain)(struct ontb_irq_domain *parent, struct ontb_msi_dev *dev, struct ontb_msi_template *copy);
@@ -136,7 +145,10 @@ struct ontb_msi_parent {
 	int (*prepare)(struct ontb_irq_domain *parent, struct ontb_msi_dev *dev, unsigned int slot, unsigned int nr);
 	/** @unprepare: Undo @prepare; the domain has no interrupts any more. May be NULL if @prepare is. */
 	void (*unprepare)(struct ontb_irq_domain *parent, struct ontb_msi_dev *dev, unsigned int slot);
-	/** @message_range: Where all messages of a slot lie, over their whole life: half open [first, first + size). */
+	/**
+	 * @message_range: Where all messages of a slot lie, over their whole life: half open [first, first + size). May be
+	 * NULL: nobody knows.
+	 */
 	void (*message_range)(struct ontb_irq_domain *parent, struct ontb_msi_dev *dev, unsigned int slot,
 			      uint64_t *first, uint64_t *size);
 };
@@ -169,7 +181,7 @@ int ontb_msi_dev_new(const struct ontb_msi_dev_config *config, struct ontb_msi_d
 
 /**
  * ontb_msi_dev_free() - free a device, with all its interrupts and domains
- * @dev: Device or NULL. No interrupt of it has a handler; one that has is logged and leaks with its domain.
+ * @dev: Device or NULL. No interrupt of it has a handler; one that has is logged and leaks with its domain and @dev.
  *
  * Context: Not a handler.
  */
@@ -223,7 +235,7 @@ void ontb_msi_dev_set_parent_data(struct ontb_msi_dev *dev, unsigned int slot, v
  * @dev:  Device.
  * @slot: Slot.
  *
- * Return: As set; NULL at first.
+ * Return: As set; NULL at first, and for a slot that does not exist.
  */
 void *ontb_msi_dev_parent_data(const struct ontb_msi_dev *dev, unsigned int slot);
 
@@ -251,7 +263,9 @@ int ontb_msi_domain_new(struct ontb_msi_dev *dev, unsigned int slot, const struc
  *
  * Context: Not a handler. Takes the device's descriptor lock.
  * Return: 0, or
- *         -EBUSY  an interrupt has a handler; nothing changed.
+ *         -EBUSY   an interrupt has a handler, or another domain stands on this one; the slot keeps its domain. As long
+ *                  as nobody requests interrupts meanwhile, all its interrupts too.
+ *         -ERANGE  no such slot.
  */
 int ontb_msi_domain_free(struct ontb_msi_dev *dev, unsigned int slot);
 
@@ -260,6 +274,9 @@ int ontb_msi_domain_free(struct ontb_msi_dev *dev, unsigned int slot);
  * @dev:  Device.
  * @slot: Slot.
  *
+ * Interrupts of it come and go by the functions of this header only; ontb_irq_domain_alloc() is refused.
+ *
+ * Context: Any thread that keeps the domain from being freed; takes no lock.
  * Return: Domain, or NULL.
  */
 struct ontb_irq_domain *ontb_msi_domain(const struct ontb_msi_dev *dev, unsigned int slot);
@@ -273,19 +290,22 @@ struct ontb_irq_domain *ontb_msi_domain(const struct ontb_msi_dev *dev, unsigned
  *
  * Return: 0, -ERANGE (no such slot or no domain), or -EOPNOTSUPP (the parent does not say).
  */
-int ontb_msi_message_range(const struct ontb_msi_dev *dev, unsigned int slot, uint64_t *first, uint64_t *size);
+int ontb_msi_message_range(struct ontb_msi_dev *dev, unsigned int slot, uint64_t *first, uint64_t *size);
 
 /**
  * ontb_msi_lock() - take a device's descriptor lock
  * @dev: Device.
  *
- * Context: Not a handler. Not nested.
+ * Between it and ontb_msi_unlock() the functions that end in _locked can be called; one that is called without the lock logs
+ * an error and changes nothing, and so does one that wants to take the lock when this thread has it.
+ *
+ * Context: Not a handler. Not nested: that is logged, and then as many unlocks have to follow.
  */
 void ontb_msi_lock(struct ontb_msi_dev *dev);
 
 /**
  * ontb_msi_unlock() - release it
- * @dev: Device.
+ * @dev: Device. If this thread does not hold the lock, that is logged and nothing happens.
  */
 void ontb_msi_unlock(struct ontb_msi_dev *dev);
 
@@ -301,30 +321,59 @@ void ontb_msi_unlock(struct ontb_msi_dev *dev);
  * Context: Not a handler. Takes the descriptor lock.
  * Return: 0, or
  *         -ERANGE  no such slot, no domain in it, or the index is outside it.
- *         -EBUSY   the index is taken.
+ *         -EBUSY   the index has an interrupt.
+ *         -ENOENT  the domain is manual and the index has no descriptor.
  *         -ENOSPC  no index is free, or the parent has none left.
  *         -ENOMEM  no memory.
+ *         -EINVAL  this thread holds the descriptor lock already; logged.
+ *         other    what the parent said.
  */
 int ontb_msi_alloc_at(struct ontb_msi_dev *dev, unsigned int slot, unsigned int index,
 		      const struct ontb_cpumask *affinity, void *cookie, struct ontb_msi_map *map);
 
-/* The same with the descriptor lock held; so on for the other functions that end in _locked. */
+/**
+ * ontb_msi_alloc_at_locked() - ontb_msi_alloc_at() inside a section of the caller
+ * @dev:      Device.
+ * @slot:     Slot with a domain.
+ * @index:    Index, or ONTB_MSI_ANY_INDEX.
+ * @affinity: Where it may go, NULL for anywhere.
+ * @cookie:   For the chip; NULL leaves that of a descriptor that is there already.
+ * @map:      OUT.
+ *
+ * Context: Descriptor lock held. Not a handler.
+ * Return: As ontb_msi_alloc_at(), or
+ *         -EINVAL  this thread does not hold the lock; logged.
+ */
 int ontb_msi_alloc_at_locked(struct ontb_msi_dev *dev, unsigned int slot, unsigned int index,
 			     const struct ontb_cpumask *affinity, void *cookie, struct ontb_msi_map *map);
 
 /**
  * ontb_msi_alloc_range() - allocate all of a range
- * @dev:   Device.
- * @slot:  Slot with a domain.
- * @first: First index.
- * @count: How many.
- * @nr_done: OUT, how many were allocated before one failed; they are freed again. NULL if nobody wants to know.
+ * @dev:     Device.
+ * @slot:    Slot with a domain.
+ * @first:   First index.
+ * @count:   How many; 0 does nothing.
+ * @nr_done: OUT, how many were allocated before one failed, which are freed again; @count on success. NULL if nobody wants
+ *           to know.
  *
  * Context: Not a handler. Takes the descriptor lock.
- * Return: 0, or as ontb_msi_alloc_at(); then none of the range is allocated.
+ * Return: 0, or as ontb_msi_alloc_at(); then everything is as it was before.
  */
 int ontb_msi_alloc_range(struct ontb_msi_dev *dev, unsigned int slot, unsigned int first, unsigned int count,
 			 unsigned int *nr_done);
+
+/**
+ * ontb_msi_alloc_range_locked() - ontb_msi_alloc_range() inside a section of the caller
+ * @dev:     Device.
+ * @slot:    Slot with a domain.
+ * @first:   First index.
+ * @count:   How many.
+ * @nr_done: OUT or NULL.
+ *
+ * Context: Descriptor lock held. Not a handler.
+ * Return: As ontb_msi_alloc_range(), or
+ *         -EINVAL  this thread does not hold the lock; logged.
+ */
 int ontb_msi_alloc_range_locked(struct ontb_msi_dev *dev, unsigned int slot, unsigned int first, unsigned int count,
 				unsigned int *nr_done);
 
@@ -334,22 +383,46 @@ int ontb_msi_alloc_range_locked(struct ontb_msi_dev *dev, unsigned int slot, uns
  * @slot:  Slot whose template wants ONTB_MSI_FEATURE_CONTIGUOUS.
  * @count: Power of two; indices 0..count-1.
  *
+ * They get consecutive interrupt numbers, and are freed only together.
+ *
  * Context: Not a handler. Takes the descriptor lock.
  * Return: 0, or as ontb_msi_alloc_at(), or
  *         -EINVAL      @count is no power of two.
- *         -EOPNOTSUPP  the parent has no such messages.
+ *         -EOPNOTSUPP  the template did not ask for the feature.
  */
 int ontb_msi_alloc_contiguous(struct ontb_msi_dev *dev, unsigned int slot, unsigned int count);
 
 /**
+ * ontb_msi_alloc_contiguous_locked() - ontb_msi_alloc_contiguous() inside a section of the caller
+ * @dev:   Device.
+ * @slot:  Slot whose template wants ONTB_MSI_FEATURE_CONTIGUOUS.
+ * @count: Power of two.
+ *
+ * Context: Descriptor lock held. Not a handler.
+ * Return: As ontb_msi_alloc_contiguous(), or
+ *         -EINVAL  this thread does not hold the lock; logged.
+ */
+int ontb_msi_alloc_contiguous_locked(struct ontb_msi_dev *dev, unsigned int slot, unsigned int count);
+
+/**
  * ontb_msi_alloc_all() - allocate every index of a slot that is not allocated yet
  * @dev:  Device.
- * @slot: Slot with a domain.
+ * @slot: Slot with a domain; of a manual one, every descriptor without a number.
  *
  * Context: Not a handler. Takes the descriptor lock.
  * Return: 0, or as ontb_msi_alloc_at(); then only those that were there before are allocated.
  */
 int ontb_msi_alloc_all(struct ontb_msi_dev *dev, unsigned int slot);
+
+/**
+ * ontb_msi_alloc_all_locked() - ontb_msi_alloc_all() inside a section of the caller
+ * @dev:  Device.
+ * @slot: Slot with a domain.
+ *
+ * Context: Descriptor lock held. Not a handler.
+ * Return: As ontb_msi_alloc_all(), or
+ *         -EINVAL  this thread does not hold the lock; logged.
+ */
 int ontb_msi_alloc_all_locked(struct ontb_msi_dev *dev, unsigned int slot);
 
 /**
@@ -361,9 +434,24 @@ int ontb_msi_alloc_all_locked(struct ontb_msi_dev *dev, unsigned int slot);
  *
  * Context: Not a handler. Takes the descriptor lock.
  * Return: 0, or
- *         -EBUSY  one has a handler, or a contiguous group would be torn; nothing changed.
+ *         -EBUSY   one has a handler, or a contiguous group would be torn; nothing changed, as long as nobody requests
+ *                  interrupts of the range meanwhile.
+ *         -ERANGE  no such slot, or no domain in it.
+ *         -EINVAL  this thread holds the descriptor lock already; logged.
  */
 int ontb_msi_free_range(struct ontb_msi_dev *dev, unsigned int slot, unsigned int first, unsigned int count);
+
+/**
+ * ontb_msi_free_range_locked() - ontb_msi_free_range() inside a section of the caller
+ * @dev:   Device.
+ * @slot:  Slot.
+ * @first: First index.
+ * @count: How many.
+ *
+ * Context: Descriptor lock held. Not a handler.
+ * Return: As ontb_msi_free_range(), or
+ *         -EINVAL  this thread does not hold the lock; logged.
+ */
 int ontb_msi_free_range_locked(struct ontb_msi_dev *dev, unsigned int slot, unsigned int first, unsigned int count);
 
 /**
@@ -375,6 +463,16 @@ int ontb_msi_free_range_locked(struct ontb_msi_dev *dev, unsigned int slot, unsi
  * Return: As ontb_msi_free_range().
  */
 int ontb_msi_free_all(struct ontb_msi_dev *dev, unsigned int slot);
+
+/**
+ * ontb_msi_free_all_locked() - ontb_msi_free_all() inside a section of the caller
+ * @dev:  Device.
+ * @slot: Slot.
+ *
+ * Context: Descriptor lock held. Not a handler.
+ * Return: As ontb_msi_free_range(), or
+ *         -EINVAL  this thread does not hold the lock; logged.
+ */
 int ontb_msi_free_all_locked(struct ontb_msi_dev *dev, unsigned int slot);
 
 /**
@@ -407,12 +505,31 @@ enum ontb_msi_filter {
  * @index:  Index.
  * @cookie: See ontb_msi_cookie().
  *
- * ontb_msi_alloc_all_locked() and ontb_msi_alloc_range_locked() then give it one.
+ * The functions that allocate then give it one.
  *
  * Context: Descriptor lock held.
- * Return: 0, -ERANGE, -EBUSY or -ENOMEM.
+ * Return: 0, or
+ *         -ERANGE  no such slot, no domain in it, or the index is outside it.
+ *         -EBUSY   the index has a descriptor.
+ *         -ENOMEM  no memory.
+ *         -EINVAL  this thread does not hold the lock; logged.
  */
 int ontb_msi_insert_locked(struct ontb_msi_dev *dev, unsigned int slot, unsigned int index, void *cookie);
+
+/**
+ * ontb_msi_remove_locked() - undo ontb_msi_insert_locked()
+ * @dev:   Device.
+ * @slot:  Slot.
+ * @index: Index.
+ *
+ * Context: Descriptor lock held.
+ * Return: 0, or
+ *         -ERANGE  no such slot, no domain in it, or the index is outside it.
+ *         -ENOENT  the index has no descriptor.
+ *         -EBUSY   it has an interrupt number.
+ *         -EINVAL  this thread does not hold the lock; logged.
+ */
+int ontb_msi_remove_locked(struct ontb_msi_dev *dev, unsigned int slot, unsigned int index);
 
 /**
  * ontb_msi_next_locked() - walk over descriptors in the order of their indices
@@ -425,7 +542,7 @@ int ontb_msi_insert_locked(struct ontb_msi_dev *dev, unsigned int slot, unsigned
  * There is no hidden state: freeing the current entry, or nesting walks, is fine.
  *
  * Context: Descriptor lock held.
- * Return: True if there is one.
+ * Return: True if there is one. False too if this thread does not hold the lock; logged.
  */
 bool ontb_msi_next_locked(struct ontb_msi_dev *dev, unsigned int slot, enum ontb_msi_filter filter, unsigned int index,
 			  struct ontb_msi_map *map);
