@@ -99,21 +99,23 @@ enum ontb_irq_trigger {
 /**
  * struct ontb_irq_data - an interrupt as one domain of its hierarchy sees it
  * @virq:      Number. Constant.
+ * @level:     How many domains lie outside of @domain: 0 in the outermost. Constant.
  * @hwirq:     Number in @domain. Constant after allocation.
  * @chip:      Chip, may be NULL in a domain that only translates. Constant after allocation.
  * @domain:    Domain. Constant.
  * @parent:    The same interrupt in the parent domain, NULL at the root. Constant.
  * @chip_data: The domain's own. Constant after allocation.
- * @desc:      The whole interrupt. Constant.
+ *
+ * See ontb_irq_data_desc() for the whole interrupt.
  */
 struct ontb_irq_data {
 	unsigned int virq;
+	unsigned int level;
 	uint64_t hwirq;
 	const struct ontb_irq_chip *chip;
 	struct ontb_irq_domain *domain;
 	struct ontb_irq_data *parent;
 	void *chip_data;
-	struct ontb_irq_desc *desc;
 };
 
 /* What struct ontb_irq_chip.set_affinity returns besides errors. */
@@ -124,8 +126,13 @@ struct ontb_irq_data {
 /**
  * struct ontb_irq_chip - operations of an interrupt controller
  *
- * An operation that is NULL is not needed there. ontb_irq_chip_*_parent() hand one on. @ack, @eoi, @mask and @unmask are
- * called from dispatch, without a lock, on the CPU that ontb_irq_this_cpu() gives; the others in any thread with the
+ * An operation that is NULL is left to the next chip on the way to the root that has it, except @write_msg: the first
+ * chip that has it is the one that stores messages. ontb_irq_chip_*_parent() are for operations that do something
+ * themselves and then hand on.
+ *
+ * @ack, @eoi, @mask and @unmask are called without a lock: from dispatch, on the CPU that ontb_irq_this_cpu() gives; @mask
+ * and @unmask also from who enables, requests or frees, in any thread. @mask and @unmask of one interrupt never run at the
+ * same time, and alternate; an interrupt is masked when it is allocated. The others are called in any thread with the
  * interrupt's slow lock held, and must not call functions of this header that take it (those that change an interrupt).
  */
 struct ontb_irq_chip {
@@ -139,7 +146,7 @@ struct ontb_irq_chip {
 	void (*mask)(struct ontb_irq_data *data);
 	/** @unmask: Deliver again. */
 	void (*unmask)(struct ontb_irq_data *data);
-	/** @retrigger: Raise the interrupt as if the device had. Return: true if that was done. */
+	/** @retrigger: Raise the interrupt as if the device had, on a CPU, not in this call. Return: true if that was done. */
 	bool (*retrigger)(struct ontb_irq_data *data);
 	/** @set_type: Choose the trigger. Return: 0, or -EINVAL if it cannot. */
 	int (*set_type)(struct ontb_irq_data *data, enum ontb_irq_trigger trigger);
@@ -156,7 +163,8 @@ struct ontb_irq_chip {
 	/**
 	 * @write_msg: Put a message where the device finds it. @msg is NULL on deactivation: there is none any more.
 	 * Return: 0 if none of the earlier messages can arrive any more when it returns; -EINPROGRESS if holders have to
-	 * be told first, and then ontb_irq_move_complete() is called when they all have confirmed.
+	 * be told first, and then ontb_irq_move_complete() is called once, when they all have confirmed the last message
+	 * (or its absence: then deactivation goes on only after that); another error if the message could not be stored.
 	 */
 	int (*write_msg)(struct ontb_irq_data *data, const struct ontb_msi_msg *msg);
 };
@@ -172,11 +180,15 @@ struct ontb_irq_domain_ops {
 	 * a parent, then ontb_irq_domain_set_info() for each. On an error undo everything.
 	 */
 	int (*alloc)(struct ontb_irq_domain *domain, unsigned int virq, unsigned int nr, void *arg);
-	/** @free: Undo @alloc, with ontb_irq_domain_free_parent() if there is a parent. */
+	/**
+	 * @free: Undo @alloc, with ontb_irq_domain_free_parent() if there is a parent. A dispatch that looked an interrupt
+	 * up before may still call @ack, @mask or @eoi of its chip: what these follow from chip_data has to live until a
+	 * grace period of RCU is over, or as long as the domain.
+	 */
 	void (*free)(struct ontb_irq_domain *domain, unsigned int virq, unsigned int nr);
 	/** @activate: Make the hardware able to deliver. The parent has been activated already. May be NULL. */
 	int (*activate)(struct ontb_irq_domain *domain, struct ontb_irq_data *data);
-	/** @deactivate: Undo @activate; the parent follows. May be NULL. */
+	/** @deactivate: Undo @activate, and a move that is not done; the parent follows. May be NULL. */
 	void (*deactivate)(struct ontb_irq_domain *domain, struct ontb_irq_data *data);
 };
 
@@ -185,7 +197,9 @@ struct ontb_irq_domain_ops {
  * @name:    For log lines; copied.
  * @nr_cpus: CPUs, 1..ONTB_MAX_CPUS; all are online at first.
  * @max_irqs: Highest number, 1..16 Mi; numbers start at 1, 0 is no interrupt.
- * @workers: Where threaded handlers run, see ontb_worker_pool_new(). Borrowed, outlives the system; NULL: none can be requested.
+ * @workers: Where threaded handlers run, see ontb_worker_pool_new(), and what an interrupt missed while it was disabled if
+ *           its chips cannot raise it again. Borrowed, outlives the system. NULL: no threads can be requested, and what was
+ *           missed is handled in the thread that enables.
  */
 struct ontb_irq_system_config {
 	const char *name;
@@ -228,6 +242,7 @@ struct ontb_irq_domain_config {
  * Return: 0, or
  *         -EINVAL  a value is outside its range.
  *         -ENOMEM  no memory.
+ *         other    starting the thread of a worker failed.
  */
 int ontb_irq_system_new(const struct ontb_irq_system_config *config, struct ontb_irq_system **out);
 
@@ -283,6 +298,7 @@ int ontb_irq_cpu_set_online(struct ontb_irq_system *sys, unsigned int cpu, bool 
  * Return: 0 (nothing is delivered there any more), or
  *         -ETIMEDOUT  a move was not confirmed in time.
  *         -ENOSPC     an interrupt found no place elsewhere; it stays where it is.
+ *         other       a chip refused; likewise.
  */
 int ontb_irq_cpu_evacuate(struct ontb_irq_system *sys, unsigned int cpu, uint64_t timeout_ns);
 
@@ -294,7 +310,8 @@ int ontb_irq_cpu_evacuate(struct ontb_irq_system *sys, unsigned int cpu, uint64_
  *
  * Context: Any thread. Takes the allocation lock.
  * Return: 0, or
- *         -EINVAL  no ops, no name, or a parent of another system.
+ *         -EINVAL  no ops or one of alloc and free missing, no name, a parent of another system, more than ONTB_IRQ_MAX_DEPTH
+ *                  domains up to the root, or a size above 16 Mi.
  *         -ENOMEM  no memory.
  */
 int ontb_irq_domain_new(struct ontb_irq_system *sys, const struct ontb_irq_domain_config *config,
@@ -367,11 +384,13 @@ const struct ontb_msi_parent *ontb_irq_domain_msi_parent(const struct ontb_irq_d
  *
  * Context: Any thread, not a handler. Takes the allocation lock.
  * Return: First number (> 0), or
+ *         -EINVAL  @nr is 0, no CPU of @affinity exists, or a domain's alloc() left out ontb_irq_domain_set_info().
  *         -ENOSPC  no numbers left, here or in a parent.
  *         -ENOMEM  no memory.
  *         other    what a domain's alloc() said; everything is undone.
  */
-int ontb_irq_domain_alloc(struct ontb_irq_domain *domain, unsigned int nr, const struct ontb_cpumask *affinity, void *arg);
+int ontb_irq_domain_alloc(struct ontb_irq_domain *domain, unsigned int nr, const struct ontb_cpumask *affinity,
+			  void *arg);
 
 /**
  * ontb_irq_domain_release() - give interrupts back
@@ -384,7 +403,9 @@ int ontb_irq_domain_alloc(struct ontb_irq_domain *domain, unsigned int nr, const
  * Context: Any thread, not a handler. Takes the allocation lock. Waits for handlers that run.
  * Return: 0, or
  *         -ENOENT  one of them is not an interrupt of @domain; nothing changed.
- *         -EBUSY   one of them still has a handler; nothing changed.
+ *         -EBUSY   one of them still has a handler, and nothing changed; or the holders of a message have not confirmed yet
+ *                  that it is withdrawn (see ontb_irq_chip.write_msg): all are inactive or about to be, and it can be
+ *                  tried again after ontb_irq_move_wait().
  */
 int ontb_irq_domain_release(struct ontb_irq_domain *domain, unsigned int virq, unsigned int nr);
 
@@ -442,6 +463,15 @@ void ontb_irq_domain_set_flow(struct ontb_irq_domain *domain, unsigned int virq,
 struct ontb_irq_data *ontb_irq_data_of(struct ontb_irq_domain *domain, unsigned int virq);
 
 /**
+ * ontb_irq_data_desc() - the whole interrupt
+ * @data: Any data of it.
+ *
+ * Context: Any.
+ * Return: The descriptor.
+ */
+struct ontb_irq_desc *ontb_irq_data_desc(const struct ontb_irq_data *data);
+
+/**
  * ontb_irq_find() - number of a hardware number
  * @domain: Domain.
  * @hwirq:  Hardware number.
@@ -461,7 +491,8 @@ unsigned int ontb_irq_find(const struct ontb_irq_domain *domain, uint64_t hwirq)
  * Context: Any thread, not a handler. Takes the interrupt's slow lock.
  * Return: 0, or
  *         -ENOENT  no such interrupt.
- *         other    what a domain said, -ENOSPC for instance when CPU vectors have run out.
+ *         -EBUSY   holders of its last message have not confirmed yet that it is withdrawn.
+ *         other    what a domain said, -ENOSPC for instance when CPU vectors have run out, or its chip about the message.
  */
 int ontb_irq_activate(struct ontb_irq_system *sys, unsigned int virq);
 
@@ -471,7 +502,7 @@ int ontb_irq_activate(struct ontb_irq_system *sys, unsigned int virq);
  * @virq: Number without a handler. Inactive already is fine.
  *
  * Context: As ontb_irq_activate().
- * Return: 0, -ENOENT, or
+ * Return: 0 (done, or under way until holders of its message have confirmed: see ontb_irq_move_wait()), -ENOENT, or
  *         -EBUSY  it has a handler.
  */
 int ontb_irq_deactivate(struct ontb_irq_system *sys, unsigned int virq);
@@ -488,6 +519,13 @@ enum ontb_irq_return {
 	ONTB_IRQ_WAKE,
 };
 
+/**
+ * typedef ontb_irq_handler - a handler or thread function
+ * @virq: Number.
+ * @dev:  As in the request.
+ *
+ * Return: What it found.
+ */
 typedef enum ontb_irq_return ontb_irq_handler(unsigned int virq, void *dev);
 
 /* struct ontb_irq_request.flags */
@@ -522,10 +560,13 @@ struct ontb_irq_request {
  * Context: Any thread, not a handler. Takes the interrupt's slow lock.
  * Return: 0, or
  *         -ENOENT  no such interrupt.
- *         -EINVAL  neither handler nor thread, shared without @dev, a trigger that the chip refuses, or a thread without workers.
- *         -EBUSY   it has a handler and not all say shared with the same trigger, it is chained, or this @dev has one.
+ *         -EINVAL  neither handler nor thread, no name, shared without @dev, a trigger that the chip refuses, a thread without
+ *                  workers, oneshot without a thread, or none for ONTB_IRQ_NESTED.
+ *         -EBUSY   it has a handler and not all say shared, with the same trigger and the same word on oneshot; it is chained;
+ *                  or this @dev has one.
+ *         -ENOSPC  more than 1024 handlers.
  *         -ENOMEM  no memory.
- *         other    activation failed; nothing changed.
+ *         other    activation failed, or starting the thread; nothing changed.
  */
 int ontb_irq_request(struct ontb_irq_system *sys, unsigned int virq, const struct ontb_irq_request *request);
 
@@ -535,7 +576,7 @@ int ontb_irq_request(struct ontb_irq_system *sys, unsigned int virq, const struc
  * @virq: Number.
  * @dev:  As in the request.
  *
- * On return neither handler nor thread runs or will run. The last one disables and deactivates (unless the
+ * On return neither handler nor thread runs or will run. The last one masks and deactivates (unless the outermost
  * domain says stay active).
  *
  * Context: Not a handler or thread function of this interrupt. Waits for those that run.
@@ -553,7 +594,8 @@ int ontb_irq_free(struct ontb_irq_system *sys, unsigned int virq, void *dev);
  * @dev:     For @handler.
  *
  * Context: Not a handler. Takes the interrupt's slow lock.
- * Return: 0, -ENOENT, -EBUSY (has handlers), or what activation said.
+ * Return: 0, -ENOENT (also if none is to be removed), -EBUSY (has handlers), -EINVAL (ONTB_IRQ_NESTED), -ENOMEM, or what
+ * activation said.
  */
 int ontb_irq_set_chained(struct ontb_irq_system *sys, unsigned int virq, ontb_irq_handler *handler, void *dev);
 
@@ -565,7 +607,7 @@ int ontb_irq_set_chained(struct ontb_irq_system *sys, unsigned int virq, ontb_ir
  * An edge that arrives meanwhile is kept and delivered by the last ontb_irq_enable().
  *
  * Context: Not a handler or thread function of this interrupt (ontb_irq_disable_nosync() may be called there).
- * Return: 0 or -ENOENT.
+ * Return: As ontb_irq_disable_nosync().
  */
 int ontb_irq_disable(struct ontb_irq_system *sys, unsigned int virq);
 
@@ -574,8 +616,9 @@ int ontb_irq_disable(struct ontb_irq_system *sys, unsigned int virq);
  * @sys:  System.
  * @virq: Number.
  *
- * Context: Any, also a handler.
- * Return: 0 or -ENOENT.
+ * Context: Any, also a handler. Takes no lock.
+ * Return: 0, -ENOENT, or
+ *         -EOVERFLOW  disabled 65,535 times already.
  */
 int ontb_irq_disable_nosync(struct ontb_irq_system *sys, unsigned int virq);
 
@@ -584,7 +627,7 @@ int ontb_irq_disable_nosync(struct ontb_irq_system *sys, unsigned int virq);
  * @sys:  System.
  * @virq: Number.
  *
- * Context: Any, also a handler.
+ * Context: Any, also a handler. Takes no lock. In a system without workers it may run the handlers of this interrupt.
  * Return: 0, -ENOENT, or
  *         -EINVAL  it is not disabled.
  */
@@ -614,7 +657,10 @@ int ontb_irq_synchronize(struct ontb_irq_system *sys, unsigned int virq);
  *         -ENOENT  no such interrupt.
  *         -EINVAL  no CPU of @mask is on line.
  *         -ENOSPC  no vector free on them; the interrupt stays where it is.
+ *         -ENOMEM  no memory to keep @mask.
  *         -EOPNOTSUPP  no chip of the hierarchy can.
+ *         other    what a chip said. If its write_msg() failed, both old and new target are valid, and a later call
+ *                  writes the message again first.
  */
 int ontb_irq_set_affinity(struct ontb_irq_system *sys, unsigned int virq, const struct ontb_cpumask *mask);
 
@@ -623,7 +669,7 @@ int ontb_irq_set_affinity(struct ontb_irq_system *sys, unsigned int virq, const 
  * @data: Any data of the interrupt.
  * @cpu:  CPU.
  *
- * Context: From activate() or set_affinity().
+ * Context: From activate() or set_affinity() of its domains and chips.
  */
 void ontb_irq_set_effective(struct ontb_irq_data *data, unsigned int cpu);
 
@@ -638,9 +684,10 @@ struct ontb_cpumask ontb_irq_affinity(const struct ontb_irq_data *data);
 
 /**
  * ontb_irq_move_complete() - every holder of the old message has confirmed
- * @data: Outermost data of the interrupt, whose write_msg() returned -EINPROGRESS.
+ * @data: Any data of the interrupt, whose write_msg() returned -EINPROGRESS.
  *
- * Hands move_done() down the hierarchy and starts a move that was asked for meanwhile.
+ * Hands move_done() down the hierarchy and starts a move that was asked for meanwhile; or goes on with deactivation, if it
+ * was the absence of a message that they confirmed. Does nothing if nothing waits for it.
  *
  * Context: Any thread, not a handler, not inside a chip operation. Takes the interrupt's slow lock.
  */
@@ -730,13 +777,63 @@ unsigned int ontb_irq_this_cpu(void);
  */
 void ontb_irq_count_spurious(struct ontb_irq_system *sys);
 
-/* Handing chip operations on to the parent domain's chip. */
+/**
+ * ontb_irq_chip_ack_parent() - hand ack() on to the next chip towards the root that has it
+ * @data: As the chip got it.
+ *
+ * Context: From ack().
+ */
 void ontb_irq_chip_ack_parent(struct ontb_irq_data *data);
+
+/**
+ * ontb_irq_chip_eoi_parent() - hand eoi() on
+ * @data: As the chip got it.
+ *
+ * Context: From eoi().
+ */
 void ontb_irq_chip_eoi_parent(struct ontb_irq_data *data);
+
+/**
+ * ontb_irq_chip_mask_parent() - hand mask() on
+ * @data: As the chip got it.
+ *
+ * Context: From mask().
+ */
 void ontb_irq_chip_mask_parent(struct ontb_irq_data *data);
+
+/**
+ * ontb_irq_chip_unmask_parent() - hand unmask() on
+ * @data: As the chip got it.
+ *
+ * Context: From unmask().
+ */
 void ontb_irq_chip_unmask_parent(struct ontb_irq_data *data);
+
+/**
+ * ontb_irq_chip_retrigger_parent() - hand retrigger() on
+ * @data: As the chip got it.
+ *
+ * Context: From retrigger().
+ * Return: What that chip said; false if there is none.
+ */
 bool ontb_irq_chip_retrigger_parent(struct ontb_irq_data *data);
+
+/**
+ * ontb_irq_chip_set_affinity_parent() - hand set_affinity() on
+ * @data: As the chip got it.
+ * @mask: CPUs.
+ *
+ * Context: From set_affinity().
+ * Return: What that chip said; -EOPNOTSUPP if there is none.
+ */
 int ontb_irq_chip_set_affinity_parent(struct ontb_irq_data *data, const struct ontb_cpumask *mask);
+
+/**
+ * ontb_irq_chip_move_done_parent() - hand move_done() on
+ * @data: As the chip got it.
+ *
+ * Context: From move_done(), or from set_affinity() of a chip whose own message does not change.
+ */
 void ontb_irq_chip_move_done_parent(struct ontb_irq_data *data);
 
 #define ONTB_IRQ_MAX_DEPTH 8
