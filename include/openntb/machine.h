@@ -92,7 +92,10 @@ struct ontb_machine_ops {
 			     unsigned int len);
 	/** @apic_read: Load of a register of a CPU's own local APIC (enum ontb_apic_reg + word). On that CPU, or while it is stopped. */
 	uint64_t (*apic_read)(struct ontb_machine *machine, unsigned int cpu, unsigned int reg);
-	/** @apic_write: Store, likewise. ONTB_APIC_ICR may be written from any thread in the name of @cpu. */
+	/**
+	 * @apic_write: Store, likewise. From any thread: ONTB_APIC_ICR, in the name of @cpu; and ONTB_APIC_SVR after
+	 * cpu_start(), because a CPU whose APIC is not enabled yet has nothing to run.
+	 */
 	void (*apic_write)(struct ontb_machine *machine, unsigned int cpu, unsigned int reg, uint64_t value);
 	/** @set_entry: Say where CPUs go with their interrupts. While all CPUs are stopped. */
 	void (*set_entry)(struct ontb_machine *machine, ontb_machine_entry *entry, void *arg);
@@ -101,7 +104,10 @@ struct ontb_machine_ops {
 	 * Return: 0, -EBUSY (runs already), or what starting a thread said.
 	 */
 	int (*cpu_start)(struct ontb_machine *machine, unsigned int cpu);
-	/** @cpu_stop: Stop a CPU; on return it is in no handler. What its APIC held is lost, and what comes later too. */
+	/**
+	 * @cpu_stop: Stop a CPU; on return it is in no handler. What comes later is lost. What its APIC had requested and not
+	 * delivered can be read until the CPU starts again: whoever took it off line sends it somewhere else.
+	 */
 	void (*cpu_stop)(struct ontb_machine *machine, unsigned int cpu);
 };
 
