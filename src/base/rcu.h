@@ -88,7 +88,7 @@ void ontb_rcu_call(struct ontb_rcu_head *head, void (*fn)(struct ontb_rcu_head *
 void ontb_rcu_barrier(void);
 
 /* Read and publish a pointer that readers follow without a lock. */
-#define ontb_rcu_read(ptr)	    __atomic_load_n(&(ptr), __ATOMIC_ACQUIRE)
+#define ontb_rcu_read(ptr)	     __atomic_load_n(&(ptr), __ATOMIC_ACQUIRE)
 #define ontb_rcu_publish(ptr, value) __atomic_store_n(&(ptr), (value), __ATOMIC_RELEASE)
 
 #endif
