@@ -29,7 +29,7 @@ struct ontb_idmap {
  * ontb_idmap_insert() - store a pointer
  * @map: Map.
  * @id:  Number, any.
- * @ptr: Not NULL; at least 2-aligned.
+ * @ptr: Not NULL.
  *
  * Context: Writers' lock held.
  * Return: 0, -EEXIST (the number has one), or -ENOMEM (nothing changed).
