@@ -56,7 +56,8 @@ uint64_t ontb_pages_free(struct ontb_pages *pages);
  * Context: Any thread. Takes a leaf lock.
  * Return: 0, -EINVAL (@size 0 or bad @align), or -ENOMEM.
  */
-int ontb_pages_alloc(struct ontb_pages *pages, uint64_t size, uint64_t align, struct ontb_page_run *out) ONTB_MUST_CHECK;
+int ontb_pages_alloc(struct ontb_pages *pages, uint64_t size, uint64_t align, struct ontb_page_run *out)
+	ONTB_MUST_CHECK;
 
 /**
  * ontb_pages_release() - give memory back
