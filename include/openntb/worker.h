@@ -48,6 +48,8 @@ bool ontb_worker_pool_is_stepped(const struct ontb_worker_pool *pool);
  * ontb_worker_pool_step() - run one worker that was kicked
  * @pool: Stepped pool.
  *
+ * If none was kicked, the one whose deadline is the earliest runs, see ontb_worker_kick_at().
+ *
  * Context: One thread at a time; not from a worker of the pool.
  * Return: False if there was none.
  */
@@ -82,6 +84,8 @@ void ontb_worker_kick(struct ontb_worker *worker);
  * @worker:      Worker.
  * @deadline_ns: CLOCK_MONOTONIC; an earlier one stays. In a stepped pool the time is the step at which nothing else is to do.
  *
+ * A run for a kick before that time does not cancel it.
+ *
  * Context: Any thread, also a handler.
  */
 void ontb_worker_kick_at(struct ontb_worker *worker, uint64_t deadline_ns);
@@ -89,6 +93,8 @@ void ontb_worker_kick_at(struct ontb_worker *worker, uint64_t deadline_ns);
 /**
  * ontb_worker_flush() - wait until all kicks so far have been served
  * @worker: Worker. In a stepped pool it is run here.
+ *
+ * Deadlines that lie ahead are not waited for.
  *
  * Context: Not the worker itself, not a handler.
  */
