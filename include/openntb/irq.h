@@ -586,6 +586,16 @@ int ontb_irq_request(struct ontb_irq_system *sys, unsigned int virq, const struc
 int ontb_irq_free(struct ontb_irq_system *sys, unsigned int virq, void *dev);
 
 /**
+ * ontb_irq_is_requested() - whether an interrupt has a handler or is chained
+ * @sys:  System.
+ * @virq: Number.
+ *
+ * Context: Any thread, not a handler; no common moment with other calls.
+ * Return: False too if there is no such interrupt.
+ */
+bool ontb_irq_is_requested(struct ontb_irq_system *sys, unsigned int virq);
+
+/**
  * ontb_irq_set_chained() - let a function take an interrupt apart (a cascade)
  * @sys:     System.
  * @virq:    Number without a handler.
@@ -713,6 +723,18 @@ int ontb_irq_move_wait(struct ontb_irq_system *sys, unsigned int virq, uint64_t 
  * Return: 0, -EOPNOTSUPP (no chip composes), or what the chip said.
  */
 int ontb_irq_compose(struct ontb_irq_data *data, struct ontb_msi_msg *msg);
+
+/**
+ * ontb_irq_rewrite() - write the present message again, for a device that has lost it
+ * @sys:  System.
+ * @virq: Number. Inactive is fine: it has no message.
+ *
+ * What write_msg() returns is not looked at: the message is no new one. A move that is under way goes on.
+ *
+ * Context: Any thread, not a handler. Takes the interrupt's slow lock.
+ * Return: 0, -ENOENT, or what composing the message said.
+ */
+int ontb_irq_rewrite(struct ontb_irq_system *sys, unsigned int virq);
 
 /**
  * ontb_irq_dispatch() - a hardware number of a domain was raised
