@@ -10,18 +10,25 @@
 #ifndef ONTB_BASE_RCU_H
 #define ONTB_BASE_RCU_H
 
-#ifndef _LGPL_SOURCE
-#define _LGPL_SOURCE
-#endif
-#include <urcu/urcu-bp.h>
-
 #if defined(__SANITIZE_THREAD__)
 #define ONTB_TSAN 1
 #elif defined(__has_feature)
 #if __has_feature(thread_sanitizer)
 #define ONTB_TSAN 1
 #endif
+#if __has_feature(address_sanitizer) || __has_feature(undefined_behavior_sanitizer)
+#define ONTB_CALL_LIBURCU 1
 #endif
+#endif
+
+/*
+ * The read side of liburcu is inlined, except under sanitizers: its structures are less aligned than it declares them, which
+ * UndefinedBehaviorSanitizer would report in our code.
+ */
+#if !defined(_LGPL_SOURCE) && !defined(ONTB_TSAN) && !defined(ONTB_CALL_LIBURCU)
+#define _LGPL_SOURCE
+#endif
+#include <urcu/urcu-bp.h>
 
 #ifdef ONTB_TSAN
 void __tsan_acquire(void *addr);
