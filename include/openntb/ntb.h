@@ -283,37 +283,349 @@ struct ontb_pages *ontb_ntb_pages(const struct ontb_ntb *ntb);
 const struct ontb_ntb_ops *ontb_ntb_ops(const struct ontb_ntb *ntb);
 
 /*
- * The operations with their arguments checked: -ERANGE for a peer, window, index or offset that is not there, -EOPNOTSUPP for
- * what the part lacks, -EINVAL for an address or size that the limits forbid, -ENOLINK while the link is down where it is needed.
+ * The operations with their arguments checked. Whatever the operation, the checks come in this order:
+ *
+ *   -EOPNOTSUPP  the part lacks it.
+ *   -ERANGE      no such peer, window, index, offset or bit; for a range, also one that ends outside.
+ *   -EINVAL      an address, size or alignment that the part forbids.
+ *   -ENOLINK     the link to the peer is down, and the operation reaches out to it.
+ *
+ * An error means that nothing was done. A function that returns no int gives 0, false or NULL instead. Unless it says
+ * "blocks", each may be called by any thread and in a handler.
+ */
+
+/**
+ * ontb_ntb_link_enable() - be ready to talk to peers
+ * @ntb: Bridge.
+ *
+ * Context: Any thread. Blocks.
+ * Return: 0, or what the driver said.
  */
 int ontb_ntb_link_enable(struct ontb_ntb *ntb);
+
+/**
+ * ontb_ntb_link_disable() - stop; peers are told
+ * @ntb: Bridge.
+ *
+ * Context: Any thread. Blocks.
+ */
 void ontb_ntb_link_disable(struct ontb_ntb *ntb);
+
+/**
+ * ontb_ntb_link_is_up() - whether a peer's driver is there and both sides have the link enabled
+ * @ntb:  Bridge.
+ * @peer: Peer; one that is not there is never up.
+ *
+ * Context: Any thread.
+ * Return: True if it is.
+ */
 bool ontb_ntb_link_is_up(struct ontb_ntb *ntb, unsigned int peer);
+
+/**
+ * ontb_ntb_window_limits() - what an inbound window can be
+ * @ntb:    Bridge.
+ * @peer:   Peer.
+ * @window: Window.
+ * @limits: OUT.
+ *
+ * Context: Any thread. Blocks.
+ * Return: 0, or
+ *         -ERANGE   no such peer or window.
+ *         -ENOLINK  the peer has to say how large its window is, and has not.
+ *         -EPROTO   what it said makes no sense.
+ */
 int ontb_ntb_window_limits(struct ontb_ntb *ntb, unsigned int peer, unsigned int window,
 			   struct ontb_ntb_window *limits);
+
+/**
+ * ontb_ntb_window_open() - let a peer see a stretch of this host
+ * @ntb:    Bridge.
+ * @peer:   Peer.
+ * @window: Window; one that is open is moved.
+ * @addr:   First address, aligned as ontb_ntb_window_limits() says.
+ * @size:   Bytes, likewise.
+ *
+ * Context: Any thread. Blocks.
+ * Return: 0, or
+ *         -ERANGE     no such peer or window.
+ *         -EINVAL     @addr or @size breaks a limit.
+ *         -ENOLINK    as ontb_ntb_window_limits(), and so on.
+ *         -ETIMEDOUT  the part did not answer in time; the window may be anything until it was closed.
+ *         -EIO        the part refused; logged with what it said; the window is closed.
+ */
 int ontb_ntb_window_open(struct ontb_ntb *ntb, unsigned int peer, unsigned int window, uint64_t addr, uint64_t size);
+
+/**
+ * ontb_ntb_window_close() - stop showing it
+ * @ntb:    Bridge.
+ * @peer:   Peer.
+ * @window: Window; one that is closed is fine.
+ *
+ * On success nothing that the peer writes there arrives any more.
+ *
+ * Context: Any thread. Blocks.
+ * Return: 0, -ERANGE (no such peer or window), -ETIMEDOUT or -EIO as above.
+ */
 int ontb_ntb_window_close(struct ontb_ntb *ntb, unsigned int peer, unsigned int window);
+
+/**
+ * ontb_ntb_peer_window_size() - bytes of an outbound window
+ * @ntb:    Bridge.
+ * @peer:   Peer.
+ * @window: Window.
+ *
+ * How much of it the peer has opened is the peer's business: what it has not is dropped, and reads as all ones.
+ *
+ * Context: Any thread.
+ * Return: Bytes, 0 for a window that is not there.
+ */
 uint64_t ontb_ntb_peer_window_size(struct ontb_ntb *ntb, unsigned int peer, unsigned int window);
+
+/**
+ * ontb_ntb_peer_write32() - posted store of 4 bytes into an outbound window
+ * @ntb:    Bridge.
+ * @peer:   Peer.
+ * @window: Window.
+ * @offset: In it, a multiple of 4.
+ * @value:  Stored little endian.
+ *
+ * Context: Any thread.
+ * Return: 0, -ERANGE, -EINVAL (alignment) or -ENOLINK.
+ */
 int ontb_ntb_peer_write32(struct ontb_ntb *ntb, unsigned int peer, unsigned int window, uint64_t offset,
 			  uint32_t value);
+
+/**
+ * ontb_ntb_peer_write() - posted stores of many bytes, ascending
+ * @ntb:    Bridge.
+ * @peer:   Peer.
+ * @window: Window.
+ * @offset: In it.
+ * @buf:    Bytes.
+ * @len:    How many; 0 is fine.
+ *
+ * Context: Any thread.
+ * Return: 0, -ERANGE or -ENOLINK.
+ */
 int ontb_ntb_peer_write(struct ontb_ntb *ntb, unsigned int peer, unsigned int window, uint64_t offset, const void *buf,
 			size_t len);
+
+/**
+ * ontb_ntb_peer_read() - load through an outbound window; pushes the stores before it
+ * @ntb:    Bridge.
+ * @peer:   Peer.
+ * @window: Window.
+ * @offset: In it.
+ * @buf:    OUT.
+ * @len:    Bytes; 0 is fine.
+ *
+ * Context: Any thread. Waits for the peer's memory.
+ * Return: 0, -ERANGE or -ENOLINK. What nothing answers is all ones, also if the peer dies meanwhile.
+ */
 int ontb_ntb_peer_read(struct ontb_ntb *ntb, unsigned int peer, unsigned int window, uint64_t offset, void *buf,
 		       size_t len);
+
+/**
+ * ontb_ntb_db_valid() - doorbell bits that a peer can set here, and that can be set there
+ * @ntb: Bridge.
+ *
+ * Context: Any thread.
+ * Return: Bits, 0 if the part has no doorbells.
+ */
 uint64_t ontb_ntb_db_valid(struct ontb_ntb *ntb);
+
+/**
+ * ontb_ntb_db_read() - pending doorbell bits
+ * @ntb: Bridge.
+ *
+ * Context: Any thread.
+ * Return: Bits, 0 if the part has no doorbells.
+ */
 uint64_t ontb_ntb_db_read(struct ontb_ntb *ntb);
+
+/**
+ * ontb_ntb_db_clear() - clear pending doorbell bits
+ * @ntb:  Bridge.
+ * @bits: Bits.
+ *
+ * Context: Any thread.
+ * Return: 0, -EOPNOTSUPP, or -ERANGE (a bit that is not valid).
+ */
 int ontb_ntb_db_clear(struct ontb_ntb *ntb, uint64_t bits);
+
+/**
+ * ontb_ntb_db_mask() - let doorbell bits not interrupt
+ * @ntb:  Bridge.
+ * @bits: Bits; all are masked at first.
+ *
+ * Context: Any thread.
+ * Return: 0, -EOPNOTSUPP, or -ERANGE (a bit that is not valid).
+ */
 int ontb_ntb_db_mask(struct ontb_ntb *ntb, uint64_t bits);
+
+/**
+ * ontb_ntb_db_unmask() - let them interrupt; one that is pending does so now
+ * @ntb:  Bridge.
+ * @bits: Bits.
+ *
+ * Context: Any thread.
+ * Return: 0, -EOPNOTSUPP, or -ERANGE (a bit that is not valid).
+ */
 int ontb_ntb_db_unmask(struct ontb_ntb *ntb, uint64_t bits);
+
+/**
+ * ontb_ntb_peer_db_set() - ring a peer
+ * @ntb:  Bridge.
+ * @peer: Peer.
+ * @bits: Bits.
+ *
+ * Context: Any thread. What this thread stored into windows of that peer before arrives before it.
+ * Return: 0, -EOPNOTSUPP, -ERANGE (no such peer, or a bit that is not valid), or -ENOLINK.
+ */
 int ontb_ntb_peer_db_set(struct ontb_ntb *ntb, unsigned int peer, uint64_t bits);
+
+/**
+ * ontb_ntb_spad_count() - scratchpads
+ * @ntb: Bridge.
+ *
+ * Context: Any thread.
+ * Return: How many each way, 0 if the part has none.
+ */
 unsigned int ontb_ntb_spad_count(struct ontb_ntb *ntb);
+
+/**
+ * ontb_ntb_spad_read() - read one that a peer wrote for this host
+ * @ntb:   Bridge.
+ * @idx:   Scratchpad.
+ * @value: OUT.
+ *
+ * Context: Any thread.
+ * Return: 0, -EOPNOTSUPP or -ERANGE.
+ */
 int ontb_ntb_spad_read(struct ontb_ntb *ntb, unsigned int idx, uint32_t *value);
+
+/**
+ * ontb_ntb_spad_write() - change this host's own copy
+ * @ntb:   Bridge.
+ * @idx:   Scratchpad.
+ * @value: Value.
+ *
+ * Context: Any thread.
+ * Return: 0, -EOPNOTSUPP or -ERANGE.
+ */
 int ontb_ntb_spad_write(struct ontb_ntb *ntb, unsigned int idx, uint32_t value);
+
+/**
+ * ontb_ntb_peer_spad_read() - read a peer's copy
+ * @ntb:   Bridge.
+ * @peer:  Peer.
+ * @idx:   Scratchpad.
+ * @value: OUT.
+ *
+ * Context: Any thread. Waits for the peer's memory if they lie there.
+ * Return: 0, -EOPNOTSUPP, -ERANGE or -ENOLINK.
+ */
 int ontb_ntb_peer_spad_read(struct ontb_ntb *ntb, unsigned int peer, unsigned int idx, uint32_t *value);
+
+/**
+ * ontb_ntb_peer_spad_write() - write one for a peer to read
+ * @ntb:   Bridge.
+ * @peer:  Peer.
+ * @idx:   Scratchpad.
+ * @value: Value.
+ *
+ * Context: Any thread.
+ * Return: 0, -EOPNOTSUPP, -ERANGE or -ENOLINK.
+ */
 int ontb_ntb_peer_spad_write(struct ontb_ntb *ntb, unsigned int peer, unsigned int idx, uint32_t value);
+
+/**
+ * ontb_ntb_msg_count() - message registers that clients may use
+ * @ntb: Bridge.
+ *
+ * Context: Any thread.
+ * Return: How many, 0 if the part has none.
+ */
 unsigned int ontb_ntb_msg_count(struct ontb_ntb *ntb);
+
+/**
+ * ontb_ntb_msg_read() - take a message
+ * @ntb:   Bridge.
+ * @idx:   Message register.
+ * @peer:  OUT, who sent it.
+ * @value: OUT.
+ *
+ * Context: Any thread.
+ * Return: 0, -EOPNOTSUPP, -ERANGE, or -EAGAIN (there is none).
+ */
 int ontb_ntb_msg_read(struct ontb_ntb *ntb, unsigned int idx, unsigned int *peer, uint32_t *value);
+
+/**
+ * ontb_ntb_peer_msg_write() - send a message
+ * @ntb:   Bridge.
+ * @peer:  Peer.
+ * @idx:   Message register.
+ * @value: Value.
+ *
+ * Context: Any thread.
+ * Return: 0, -EOPNOTSUPP, -ERANGE, -ENOLINK, or -EAGAIN (the last one was not taken yet; parts that cannot tell overwrite it).
+ */
 int ontb_ntb_peer_msg_write(struct ontb_ntb *ntb, unsigned int peer, unsigned int idx, uint32_t value);
+
+/**
+ * ontb_ntb_page() - the page of this host that a peer writes to
+ * @ntb:  Bridge.
+ * @peer: Peer.
+ * @size: OUT, bytes; 0 if there is none.
+ *
+ * Context: Any thread.
+ * Return: Memory that changes at any time, or NULL if there is none.
+ */
+void *ontb_ntb_page(struct ontb_ntb *ntb, unsigned int peer, size_t *size);
+
+/**
+ * ontb_ntb_peer_page_write() - posted stores into a peer's page
+ * @ntb:    Bridge.
+ * @peer:   Peer.
+ * @offset: In the page.
+ * @buf:    Bytes.
+ * @len:    How many; 0 is fine.
+ *
+ * Context: Any thread.
+ * Return: 0, -EOPNOTSUPP, -ERANGE or -ENOLINK.
+ */
+int ontb_ntb_peer_page_write(struct ontb_ntb *ntb, unsigned int peer, size_t offset, const void *buf, size_t len);
+
+/**
+ * ontb_ntb_guard_size() - messages that the part's filter can hold
+ * @ntb: Bridge.
+ *
+ * Context: Any thread.
+ * Return: Slots, 0 if there is no filter.
+ */
+unsigned int ontb_ntb_guard_size(struct ontb_ntb *ntb);
+
+/**
+ * ontb_ntb_guard_set() - let a message pass, or no longer
+ * @ntb:  Bridge.
+ * @slot: Slot.
+ * @msg:  Message that passes from any peer; NULL closes the slot. On return a message that was in the slot and is in no
+ *        other does not arrive any more.
+ *
+ * Context: Any thread. Blocks.
+ * Return: 0, -EOPNOTSUPP, -ERANGE, or what the driver said; the slot is closed then.
+ */
+int ontb_ntb_guard_set(struct ontb_ntb *ntb, unsigned int slot, const struct ontb_msi_msg *msg);
+
+/**
+ * ontb_ntb_guard_enable() - whether only messages in slots pass to this host's interrupt addresses
+ * @ntb: Bridge.
+ * @on:  Whether.
+ *
+ * Context: Any thread. Blocks.
+ * Return: 0, -EOPNOTSUPP, or what the driver said.
+ */
+int ontb_ntb_guard_enable(struct ontb_ntb *ntb, bool on);
 
 #ifdef __cplusplus
 }
