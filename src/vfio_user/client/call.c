@@ -1,0 +1,328 @@
+// SPDX-License-Identifier: BSD-3-Clause OR GPL-2.0-only
+/*
+ * Requests and replies on a socket that many threads send to and one receives from.
+ */
+#include "vfio_user/client/call.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <openntb/error.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+
+#define MAX_FDS 16
+
+static void die(struct ontb_calls *calls, const char *why)
+{
+	if (atomic_exchange(&calls->is_dead, true))
+		return;
+	if (why)
+		ontb_log(ONTB_LOG_WARNING, "%s: connection lost: %s", calls->path, why);
+	(void)shutdown(calls->sock, SHUT_RDWR);
+	ontb_lock(&calls->lock);
+	for (struct ontb_call *call = calls->calls; call; call = call->next) {
+		call->status = -ENOLINK;
+		call->is_done = true;
+	}
+	calls->calls = NULL;
+	(void)pthread_cond_broadcast(&calls->done);
+	ontb_unlock(&calls->lock);
+}
+
+static bool receive(int sock, void *buf, size_t len)
+{
+	uint8_t *p = buf;
+
+	while (len) {
+		ssize_t n = recv(sock, p, len, 0);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return false;
+		p += n;
+		len -= (size_t)n;
+	}
+	return true;
+}
+
+static void complete(struct ontb_calls *calls, const struct ontb_wire_hdr *hdr, const uint8_t *body, size_t len)
+{
+	struct ontb_call **link, *call;
+
+	ontb_lock(&calls->lock);
+	for (link = &calls->calls; *link && (*link)->id != hdr->id; link = &(*link)->next)
+		;
+	call = *link;
+	if (call) {
+		*link = call->next;
+		if (hdr->cmd != call->cmd)
+			call->status = -EPROTO;
+		else if (hdr->flags & ONTB_WIRE_F_ERROR)
+			call->status = hdr->error && hdr->error < 4096 ? -(int)hdr->error : -EPROTO;
+		else if (len > call->room)
+			call->status = -EPROTO;
+		else if (len)
+			memcpy(call->buf, body, len);
+		call->len = len;
+		call->is_done = true;
+		(void)pthread_cond_broadcast(&calls->done);
+	}
+	ontb_unlock(&calls->lock);
+	if (!call)
+		ontb_log(ONTB_LOG_NOTICE, "%s: reply to %s with id %u, which nobody waits for", calls->path,
+			 ontb_wire_cmd_name(hdr->cmd), hdr->id);
+}
+
+static void *receive_loop(void *arg)
+{
+	struct ontb_calls *calls = arg;
+	const size_t max = ONTB_WIRE_SLACK + ONTB_CALL_MAX_DATA;
+	uint8_t *body = malloc(max), head[ONTB_WIRE_HDR_SIZE];
+	const char *why = body ? "the server closed it" : "no memory";
+
+	(void)pthread_setname_np(pthread_self(), "ontb-vfu-client");
+	while (body && receive(calls->sock, head, sizeof(head))) {
+		struct ontb_wire_hdr hdr;
+		size_t len;
+
+		ontb_wire_hdr_get(head, &hdr);
+		if (!ontb_wire_frame_is_ok(&hdr, max)) {
+			why = "a header with an impossible size or type";
+			break;
+		}
+		len = hdr.size - ONTB_WIRE_HDR_SIZE;
+		if (!receive(calls->sock, body, len))
+			break;
+		if ((hdr.flags & ONTB_WIRE_F_TYPE) == ONTB_WIRE_F_REPLY) {
+			complete(calls, &hdr, body, len);
+		} else if (calls->on_command(calls->arg, &hdr, body, len)) {
+			why = "the server asks for more than it may";
+			break;
+		}
+	}
+	free(body);
+	die(calls, why);
+	return NULL;
+}
+
+static int transmit(struct ontb_calls *calls, struct iovec *iov, size_t nr_iov, const int *fds, unsigned int nr_fds)
+{
+	union {
+		struct cmsghdr align;
+		char bytes[CMSG_SPACE(sizeof(int) * MAX_FDS)];
+	} control;
+	struct msghdr msg = { .msg_iov = iov, .msg_iovlen = nr_iov };
+
+	if (nr_fds) {
+		struct cmsghdr *cmsg;
+
+		memset(&control, 0, sizeof(control));
+		msg.msg_control = control.bytes;
+		msg.msg_controllen = CMSG_SPACE(sizeof(int) * nr_fds);
+		cmsg = CMSG_FIRSTHDR(&msg);
+		cmsg->cmsg_level = SOL_SOCKET;
+		cmsg->cmsg_type = SCM_RIGHTS;
+		cmsg->cmsg_len = CMSG_LEN(sizeof(int) * nr_fds);
+		memcpy(CMSG_DATA(cmsg), fds, sizeof(int) * nr_fds);
+	}
+	while (msg.msg_iovlen) {
+		ssize_t n = sendmsg(calls->sock, &msg, MSG_NOSIGNAL);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return -ENOLINK;
+		/* Descriptors went with the first byte. */
+		msg.msg_control = NULL;
+		msg.msg_controllen = 0;
+		while (msg.msg_iovlen && (size_t)n >= msg.msg_iov->iov_len) {
+			n -= (ssize_t)msg.msg_iov->iov_len;
+			msg.msg_iov++;
+			msg.msg_iovlen--;
+		}
+		if (msg.msg_iovlen) {
+			msg.msg_iov->iov_base = (uint8_t *)msg.msg_iov->iov_base + n;
+			msg.msg_iov->iov_len -= (size_t)n;
+		}
+	}
+	return 0;
+}
+
+static void *no_const(const void *p)
+{
+	union {
+		const void *in;
+		void *out;
+	} u = { .in = p };
+
+	return u.out;
+}
+
+static int send_msg(struct ontb_calls *calls, const struct ontb_call_msg *msg, uint16_t id, uint32_t flags,
+		    uint32_t error)
+{
+	uint8_t head[ONTB_WIRE_HDR_SIZE];
+	const struct ontb_wire_hdr hdr = {
+		.id = id,
+		.cmd = (uint16_t)msg->cmd,
+		.size = (uint32_t)(sizeof(head) + msg->len + msg->data_len),
+		.flags = flags,
+		.error = error,
+	};
+	struct iovec iov[3] = {
+		{ head, sizeof(head) },
+		{ no_const(msg->body), msg->len },
+		{ no_const(msg->data), msg->data_len },
+	};
+	int ret;
+
+	ontb_wire_hdr_put(head, &hdr);
+	ontb_lock(&calls->tx_lock);
+	ret = atomic_load(&calls->is_dead) ? -ENOLINK : transmit(calls, iov, 3, msg->fds, msg->nr_fds);
+	ontb_unlock(&calls->tx_lock);
+	if (ret)
+		die(calls, "sending failed");
+	return ret;
+}
+
+static void enlist(struct ontb_calls *calls, struct ontb_call *call)
+{
+	ontb_lock(&calls->lock);
+	call->id = ++calls->last_id;
+	call->next = calls->calls;
+	calls->calls = call;
+	ontb_unlock(&calls->lock);
+}
+
+/* Whoever took the call out of the list has said it is done; otherwise it is taken out here. */
+static void wait_for(struct ontb_calls *calls, struct ontb_call *call, bool was_sent)
+{
+	uint64_t end = ontb_clock_ns() + calls->timeout_ns;
+	const struct timespec deadline = { .tv_sec = (time_t)(end / ONTB_NS_PER_S),
+					   .tv_nsec = (long)(end % ONTB_NS_PER_S) };
+	int late = 0;
+
+	ontb_lock(&calls->lock);
+	while (was_sent && !call->is_done && !late)
+		late = pthread_cond_clockwait(&calls->done, &calls->lock.mutex, CLOCK_MONOTONIC, &deadline);
+	if (!call->is_done) {
+		struct ontb_call **link = &calls->calls;
+
+		while (*link != call)
+			link = &(*link)->next;
+		*link = call->next;
+		call->status = was_sent ? -ETIMEDOUT : -ENOLINK;
+	}
+	ontb_unlock(&calls->lock);
+}
+
+int ontb_calls_do_any(struct ontb_calls *calls, const struct ontb_call_msg *msg, void *reply, size_t room, size_t *len)
+{
+	struct ontb_call call = { .cmd = (uint16_t)msg->cmd, .buf = reply, .room = room };
+
+	enlist(calls, &call);
+	wait_for(calls, &call, !send_msg(calls, msg, call.id, ONTB_WIRE_F_COMMAND, 0));
+	if (call.status == -ETIMEDOUT)
+		die(calls, "no reply in time");
+	*len = call.len;
+	return call.status;
+}
+
+int ontb_calls_do(struct ontb_calls *calls, const struct ontb_call_msg *msg, void *reply, size_t len)
+{
+	size_t got = len;
+	int ret = ontb_calls_do_any(calls, msg, reply, len, &got);
+
+	if (!ret && got != len)
+		ret = -EPROTO;
+	if (ret == -EPROTO)
+		ontb_log(ONTB_LOG_WARNING, "%s: the reply to %s does not fit the request", calls->path,
+			 ontb_wire_cmd_name((unsigned int)msg->cmd));
+	return ret;
+}
+
+int ontb_calls_post(struct ontb_calls *calls, const struct ontb_call_msg *msg)
+{
+	return send_msg(calls, msg, 0, ONTB_WIRE_F_COMMAND | ONTB_WIRE_F_NO_REPLY, 0);
+}
+
+int ontb_calls_reply(struct ontb_calls *calls, const struct ontb_wire_hdr *hdr, int err, const void *body, size_t len)
+{
+	const struct ontb_call_msg msg = { .cmd = hdr->cmd, .body = err ? NULL : body, .len = err ? 0 : len };
+
+	return send_msg(calls, &msg, hdr->id, ONTB_WIRE_F_REPLY | (err ? ONTB_WIRE_F_ERROR : 0), (uint32_t)-err);
+}
+
+static int connect_to(const char *path)
+{
+	struct sockaddr_un addr = { .sun_family = AF_UNIX };
+	int sock, err;
+
+	if (strlen(path) >= sizeof(addr.sun_path))
+		return -ENAMETOOLONG;
+	strcpy(addr.sun_path, path);
+	sock = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (sock < 0)
+		return -errno;
+	if (!connect(sock, (const struct sockaddr *)&addr, sizeof(addr)))
+		return sock;
+	err = errno;
+	(void)close(sock);
+	return -err;
+}
+
+int ontb_calls_open(struct ontb_calls *calls, const char *path, uint64_t timeout_ns,
+		    int (*on_command)(void *arg, const struct ontb_wire_hdr *hdr, const uint8_t *body, size_t len),
+		    void *arg)
+{
+	char *copy = strdup(path);
+	int sock, ret;
+
+	if (!copy)
+		return -ENOMEM;
+	sock = connect_to(path);
+	if (sock < 0) {
+		ret = sock;
+		goto free_path;
+	}
+	*calls = (struct ontb_calls){
+		.sock = sock, .timeout_ns = timeout_ns, .path = copy, .on_command = on_command, .arg = arg
+	};
+	ontb_lock_init(&calls->tx_lock);
+	ontb_lock_init(&calls->lock);
+	(void)pthread_cond_init(&calls->done, NULL);
+	ret = -pthread_create(&calls->thread, NULL, receive_loop, calls);
+	if (!ret)
+		return 0;
+	(void)pthread_cond_destroy(&calls->done);
+	ontb_lock_fini(&calls->lock);
+	ontb_lock_fini(&calls->tx_lock);
+	(void)close(sock);
+free_path:
+	free(copy);
+	return ret;
+}
+
+void ontb_calls_shutdown(struct ontb_calls *calls)
+{
+	die(calls, NULL);
+}
+
+void ontb_calls_close(struct ontb_calls *calls)
+{
+	die(calls, NULL);
+	(void)pthread_join(calls->thread, NULL);
+	(void)close(calls->sock);
+	(void)pthread_cond_destroy(&calls->done);
+	ontb_lock_fini(&calls->lock);
+	ontb_lock_fini(&calls->tx_lock);
+	free(calls->path);
+}
