@@ -1,41 +1,17 @@
 // SPDX-License-Identifier: BSD-3-Clause OR GPL-2.0-only
 /*
- * State of a server as JSON. 64-bit masks and addresses are hexadecimal text, because many readers of JSON keep numbers as
- * floating point, which loses bits above 2^53.
+ * State of a server as JSON.
  */
 #include "tool/status_json.h"
 
-#include <inttypes.h>
 #include <json-c/json.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "tool/json_table.h"
 #include "tool/socket_dir.h"
-
-static void add_uint(struct json_object *to, const char *key, uint64_t value)
-{
-	json_object_object_add(to, key, json_object_new_uint64(value));
-}
-
-static void add_bool(struct json_object *to, const char *key, bool value)
-{
-	json_object_object_add(to, key, json_object_new_boolean(value));
-}
-
-static void add_text(struct json_object *to, const char *key, const char *value)
-{
-	json_object_object_add(to, key, json_object_new_string(value));
-}
-
-static void add_hex(struct json_object *to, const char *key, uint64_t value)
-{
-	char text[24];
-
-	(void)snprintf(text, sizeof(text), "0x%" PRIx64, value);
-	add_text(to, key, text);
-}
 
 static struct json_object *client_json(const struct ontb_vfio_user_status *wire)
 {
@@ -43,13 +19,13 @@ static struct json_object *client_json(const struct ontb_vfio_user_status *wire)
 
 	if (!client)
 		return NULL;
-	add_bool(client, "connected", wire->connected);
-	add_uint(client, "pid", (uint64_t)wire->pid);
-	add_uint(client, "connections", wire->connections);
-	add_uint(client, "armed_vectors", wire->armed_vectors);
-	add_uint(client, "mappings", wire->nr_mappings);
-	add_uint(client, "mapped_bytes", wire->mapped_bytes);
-	add_uint(client, "queued_bytes", wire->tx_queued);
+	ontb_json_add_bool(client, "connected", wire->connected);
+	ontb_json_add_uint(client, "pid", (uint64_t)wire->pid);
+	ontb_json_add_uint(client, "connections", wire->connections);
+	ontb_json_add_uint(client, "armed_vectors", wire->armed_vectors);
+	ontb_json_add_uint(client, "mappings", wire->nr_mappings);
+	ontb_json_add_uint(client, "mapped_bytes", wire->mapped_bytes);
+	ontb_json_add_uint(client, "queued_bytes", wire->tx_queued);
 	return client;
 }
 
@@ -59,8 +35,8 @@ static struct json_object *doorbell_json(const struct ontb_port_status *port)
 
 	if (!doorbell)
 		return NULL;
-	add_hex(doorbell, "pending", port->doorbell_pending);
-	add_hex(doorbell, "enabled", port->doorbell_enabled);
+	ontb_json_add_hex(doorbell, "pending", port->doorbell_pending);
+	ontb_json_add_hex(doorbell, "enabled", port->doorbell_enabled);
 	return doorbell;
 }
 
@@ -70,25 +46,25 @@ static struct json_object *counters_json(const struct ontb_port_status *port, co
 
 	if (!counters)
 		return NULL;
-	add_uint(counters, "register_reads", port->reg_reads);
-	add_uint(counters, "register_writes", port->reg_writes);
-	add_uint(counters, "window_reads", port->window_reads);
-	add_uint(counters, "window_writes", port->window_writes);
-	add_uint(counters, "window_bytes", port->window_bytes);
-	add_uint(counters, "doorbells", port->doorbells);
-	add_uint(counters, "messages", port->messages);
-	add_uint(counters, "interrupts", port->interrupts);
-	add_uint(counters, "unsupported", port->unsupported);
-	add_uint(counters, "gated", port->gated);
-	add_uint(counters, "dropped", port->dropped);
-	add_uint(counters, "rx_messages", wire->rx_messages);
-	add_uint(counters, "rx_bytes", wire->rx_bytes);
-	add_uint(counters, "rx_calls", wire->rx_calls);
-	add_uint(counters, "tx_messages", wire->tx_messages);
-	add_uint(counters, "tx_bytes", wire->tx_bytes);
-	add_uint(counters, "dma_writes", wire->dma_writes);
-	add_uint(counters, "dma_reads", wire->dma_reads);
-	add_uint(counters, "wire_errors", wire->errors);
+	ontb_json_add_uint(counters, "register_reads", port->reg_reads);
+	ontb_json_add_uint(counters, "register_writes", port->reg_writes);
+	ontb_json_add_uint(counters, "window_reads", port->window_reads);
+	ontb_json_add_uint(counters, "window_writes", port->window_writes);
+	ontb_json_add_uint(counters, "window_bytes", port->window_bytes);
+	ontb_json_add_uint(counters, "doorbells", port->doorbells);
+	ontb_json_add_uint(counters, "messages", port->messages);
+	ontb_json_add_uint(counters, "interrupts", port->interrupts);
+	ontb_json_add_uint(counters, "unsupported", port->unsupported);
+	ontb_json_add_uint(counters, "gated", port->gated);
+	ontb_json_add_uint(counters, "dropped", port->dropped);
+	ontb_json_add_uint(counters, "rx_messages", wire->rx_messages);
+	ontb_json_add_uint(counters, "rx_bytes", wire->rx_bytes);
+	ontb_json_add_uint(counters, "rx_calls", wire->rx_calls);
+	ontb_json_add_uint(counters, "tx_messages", wire->tx_messages);
+	ontb_json_add_uint(counters, "tx_bytes", wire->tx_bytes);
+	ontb_json_add_uint(counters, "dma_writes", wire->dma_writes);
+	ontb_json_add_uint(counters, "dma_reads", wire->dma_reads);
+	ontb_json_add_uint(counters, "wire_errors", wire->errors);
 	return counters;
 }
 
@@ -98,12 +74,12 @@ static struct json_object *window_json(const struct ontb_window_status *window)
 
 	if (!entry)
 		return NULL;
-	add_uint(entry, "bar", window->bar);
-	add_hex(entry, "offset", window->offset);
-	add_uint(entry, "size", window->size);
-	add_text(entry, "kind", window->is_lut ? "lut" : "direct");
-	add_uint(entry, "target", window->target);
-	add_hex(entry, "address", window->addr);
+	ontb_json_add_uint(entry, "bar", window->bar);
+	ontb_json_add_hex(entry, "offset", window->offset);
+	ontb_json_add_uint(entry, "size", window->size);
+	ontb_json_add_text(entry, "kind", window->is_lut ? "lut" : "direct");
+	ontb_json_add_uint(entry, "target", window->target);
+	ontb_json_add_hex(entry, "address", window->addr);
 	return entry;
 }
 
@@ -135,8 +111,8 @@ static struct json_object *errors_json(const struct ontb_port_status *port, cons
 
 	if (!errors)
 		return NULL;
-	add_text(errors, "bridge", port->last_error);
-	add_text(errors, "wire", wire->last_error);
+	ontb_json_add_text(errors, "bridge", port->last_error);
+	ontb_json_add_text(errors, "wire", wire->last_error);
 	return errors;
 }
 
@@ -155,13 +131,13 @@ static struct json_object *port_json(const struct ontb_status_source *source, un
 		(void)json_object_put(entry);
 		return NULL;
 	}
-	add_uint(entry, "port", port_idx);
-	add_text(entry, "socket", path);
-	add_uint(entry, "peer", port.peer_idx);
-	add_text(entry, "link", port.link_up ? "up" : "down");
-	add_bool(entry, "attached", port.attached);
-	add_bool(entry, "bus_master", port.bus_master);
-	add_bool(entry, "memory_enabled", port.memory_enabled);
+	ontb_json_add_uint(entry, "port", port_idx);
+	ontb_json_add_text(entry, "socket", path);
+	ontb_json_add_uint(entry, "peer", port.peer_idx);
+	ontb_json_add_text(entry, "link", port.link_up ? "up" : "down");
+	ontb_json_add_bool(entry, "attached", port.attached);
+	ontb_json_add_bool(entry, "bus_master", port.bus_master);
+	ontb_json_add_bool(entry, "memory_enabled", port.memory_enabled);
 	json_object_object_add(entry, "client", client_json(&wire));
 	json_object_object_add(entry, "doorbell", doorbell_json(&port));
 	json_object_object_add(entry, "counters", counters_json(&port, &wire));
@@ -178,13 +154,13 @@ struct json_object *ontb_status_json(const struct ontb_status_source *source)
 
 	if (!reply || !ports)
 		goto put_both;
-	add_bool(reply, "ok", true);
-	add_uint(reply, "schema", ONTB_STATUS_SCHEMA);
-	add_text(reply, "version", ONTB_VERSION);
-	add_text(reply, "model", ontb_bridge_model_name(source->bridge));
-	add_uint(reply, "pid", (uint64_t)getpid());
-	add_uint(reply, "uptime_ms", (ontb_clock_ns() - source->start_ns) / ONTB_NS_PER_MS);
-	add_text(reply, "socket_dir", source->socket_dir);
+	ontb_json_add_bool(reply, "ok", true);
+	ontb_json_add_uint(reply, "schema", ONTB_STATUS_SCHEMA);
+	ontb_json_add_text(reply, "version", ONTB_VERSION);
+	ontb_json_add_text(reply, "model", ontb_bridge_model_name(source->bridge));
+	ontb_json_add_uint(reply, "pid", (uint64_t)getpid());
+	ontb_json_add_uint(reply, "uptime_ms", (ontb_clock_ns() - source->start_ns) / ONTB_NS_PER_MS);
+	ontb_json_add_text(reply, "socket_dir", source->socket_dir);
 	for (unsigned int i = 0; i < nr_ports; i++) {
 		struct json_object *port = port_json(source, i);
 

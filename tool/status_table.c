@@ -1,30 +1,15 @@
 // SPDX-License-Identifier: BSD-3-Clause OR GPL-2.0-only
 /*
- * Status as tables. A table is a list of columns, each with the path of a JSON member; what a cell shows is what the member
- * holds, so that a table has no code of its own.
+ * Status as tables: which members they show.
  */
 #include "tool/status_table.h"
 
 #include <errno.h>
 #include <inttypes.h>
-#include <json-c/json.h>
-#include <libsmartcols/libsmartcols.h>
-#include <stdbool.h>
-#include <string.h>
 
-/**
- * struct column - one column of a table
- * @title:  Its heading.
- * @path:   Members on the way to the value, separated by a dot.
- * @is_num: To the right.
- */
-struct column {
-	const char *title;
-	const char *path;
-	bool is_num;
-};
+#include "tool/json_table.h"
 
-static const struct column port_columns[] = {
+static const struct ontb_json_column port_columns[] = {
 	{ "PORT", "port", true },
 	{ "PEER", "peer", true },
 	{ "LINK", "link", false },
@@ -39,7 +24,7 @@ static const struct column port_columns[] = {
 	{ "SOCKET", "socket", false },
 };
 
-static const struct column traffic_columns[] = {
+static const struct ontb_json_column traffic_columns[] = {
 	{ "PORT", "port", true },
 	{ "REG-READS", "counters.register_reads", true },
 	{ "REG-WRITES", "counters.register_writes", true },
@@ -54,7 +39,7 @@ static const struct column traffic_columns[] = {
 	{ "DROPPED", "counters.dropped", true },
 };
 
-static const struct column wire_columns[] = {
+static const struct ontb_json_column wire_columns[] = {
 	{ "PORT", "port", true },
 	{ "CLIENTS", "client.connections", true },
 	{ "RX-MESSAGES", "counters.rx_messages", true },
@@ -68,125 +53,43 @@ static const struct column wire_columns[] = {
 	{ "ERRORS", "counters.wire_errors", true },
 };
 
-static const struct column window_columns[] = {
-	{ "BAR", "bar", true },	   { "OFFSET", "offset", true }, { "SIZE", "size", true },
-	{ "KIND", "kind", false }, { "TARGET", "target", true }, { "ADDRESS", "address", true },
+static const struct ontb_json_column window_columns[] = {
+	{ "PORT", "port", true },	{ "BAR", "bar", true },	   { "OFFSET", "offset", true },
+	{ "SIZE", "size", true },	{ "KIND", "kind", false }, { "TARGET", "target", true },
+	{ "ADDRESS", "address", true },
 };
 
-/* Follow a path such as "client.pid"; NULL if a member is missing. */
-static struct json_object *find(struct json_object *object, const char *path)
+/* The windows of all ports, each with its port's number, as one array. */
+static struct json_object *all_windows(struct json_object *ports)
 {
-	char key[32];
+	struct json_object *all = json_object_new_array();
 
-	while (object && *path) {
-		size_t len = strcspn(path, ".");
+	for (size_t i = 0; all && i < json_object_array_length(ports); i++) {
+		struct json_object *port = json_object_array_get_idx(ports, i);
+		struct json_object *windows = ontb_json_find(port, "windows");
+		size_t nr_windows =
+			json_object_is_type(windows, json_type_array) ? json_object_array_length(windows) : 0;
 
-		if (len >= sizeof(key))
-			return NULL;
-		memcpy(key, path, len);
-		key[len] = '\0';
-		if (!json_object_object_get_ex(object, key, &object))
-			return NULL;
-		path += path[len] ? len + 1 : len;
-	}
-	return object;
-}
+		for (size_t j = 0; j < nr_windows; j++) {
+			struct json_object *window = json_object_array_get_idx(windows, j);
 
-static const char *text_of(struct json_object *value)
-{
-	if (!value)
-		return "-";
-	if (json_object_is_type(value, json_type_boolean))
-		return json_object_get_boolean(value) ? "yes" : "no";
-	return json_object_get_string(value);
-}
-
-static struct libscols_table *new_table(FILE *out, const struct column *columns, size_t nr_columns)
-{
-	struct libscols_table *table = scols_new_table();
-
-	if (!table)
-		return NULL;
-	(void)scols_table_set_stream(table, out);
-	for (size_t i = 0; i < nr_columns; i++) {
-		if (!scols_table_new_column(table, columns[i].title, 0, columns[i].is_num ? SCOLS_FL_RIGHT : 0)) {
-			scols_unref_table(table);
-			return NULL;
+			json_object_object_add(window, "port", json_object_get(ontb_json_find(port, "port")));
+			if (json_object_array_add(all, json_object_get(window)))
+				(void)json_object_put(window);
 		}
 	}
-	return table;
-}
-
-/* Fill a row; the first @first_idx cells are the caller's. */
-static int fill_row(struct libscols_line *line, struct json_object *object, const struct column *columns,
-		    size_t nr_columns, size_t first_idx)
-{
-	int ret = 0;
-
-	if (!line)
-		return -ENOMEM;
-	for (size_t i = 0; i < nr_columns && !ret; i++)
-		ret = scols_line_set_data(line, first_idx + i, text_of(find(object, columns[i].path)));
-	return ret;
-}
-
-static int print_port_table(FILE *out, struct json_object *ports, const char *title, const struct column *columns,
-			    size_t nr_columns)
-{
-	struct libscols_table *table = new_table(out, columns, nr_columns);
-	int ret = 0;
-
-	if (!table)
-		return -ENOMEM;
-	for (size_t i = 0; i < json_object_array_length(ports) && !ret; i++)
-		ret = fill_row(scols_table_new_line(table, NULL), json_object_array_get_idx(ports, i), columns,
-			       nr_columns, 0);
-	if (!ret) {
-		fprintf(out, "\n%s\n", title);
-		ret = scols_print_table(table) ? -ENOMEM : 0;
-	}
-	scols_unref_table(table);
-	return ret;
-}
-
-static int add_windows(struct libscols_table *table, struct json_object *port)
-{
-	struct json_object *windows = find(port, "windows");
-	size_t nr_windows = json_object_is_type(windows, json_type_array) ? json_object_array_length(windows) : 0;
-	int ret = 0;
-
-	for (size_t i = 0; i < nr_windows && !ret; i++) {
-		struct libscols_line *line = scols_table_new_line(table, NULL);
-
-		ret = fill_row(line, json_object_array_get_idx(windows, i), window_columns,
-			       ONTB_ARRAY_SIZE(window_columns), 1);
-		if (!ret)
-			ret = scols_line_set_data(line, 0, text_of(find(port, "port")));
-	}
-	return ret;
+	return all;
 }
 
 static int print_windows(FILE *out, struct json_object *ports)
 {
-	static const struct column port_column = { "PORT", "port", true };
-	struct libscols_table *table = new_table(out, &port_column, 1);
-	int ret = 0;
+	struct json_object *windows = all_windows(ports);
+	int ret = -ENOMEM;
 
-	if (!table)
-		return -ENOMEM;
-	for (size_t i = 0; i < ONTB_ARRAY_SIZE(window_columns); i++) {
-		if (!scols_table_new_column(table, window_columns[i].title, 0,
-					    window_columns[i].is_num ? SCOLS_FL_RIGHT : 0))
-			ret = -ENOMEM;
-	}
-	for (size_t i = 0; i < json_object_array_length(ports) && !ret; i++)
-		ret = add_windows(table, json_object_array_get_idx(ports, i));
-	if (!ret) {
-		fputs("\nOpen windows", out);
-		fputs(scols_table_get_nlines(table) ? "\n" : ": none\n", out);
-		ret = scols_table_get_nlines(table) && scols_print_table(table) ? -ENOMEM : 0;
-	}
-	scols_unref_table(table);
+	if (windows)
+		ret = ontb_json_table_print(out, windows, "Open windows", window_columns,
+					    ONTB_ARRAY_SIZE(window_columns));
+	(void)json_object_put(windows);
 	return ret;
 }
 
@@ -199,14 +102,14 @@ static void print_errors(FILE *out, struct json_object *ports)
 		struct json_object *port = json_object_array_get_idx(ports, i);
 
 		for (size_t j = 0; j < ONTB_ARRAY_SIZE(sides); j++) {
-			struct json_object *error = find(find(port, "last_errors"), sides[j]);
+			struct json_object *error = ontb_json_find(ontb_json_find(port, "last_errors"), sides[j]);
 
 			if (!error || !*json_object_get_string(error))
 				continue;
 			if (!has_title)
 				fputs("\nLast errors\n", out);
 			has_title = true;
-			fprintf(out, "port %s, %s: %s\n", text_of(find(port, "port")), sides[j],
+			fprintf(out, "port %s, %s: %s\n", ontb_json_text(ontb_json_find(port, "port")), sides[j],
 				json_object_get_string(error));
 		}
 	}
@@ -214,19 +117,20 @@ static void print_errors(FILE *out, struct json_object *ports)
 
 int ontb_status_print(FILE *out, struct json_object *status)
 {
-	struct json_object *ports = find(status, "ports");
+	struct json_object *ports = ontb_json_find(status, "ports");
 	int ret;
 
 	if (!json_object_is_type(ports, json_type_array))
 		return -EPROTO;
-	fprintf(out, "openntb %s, model %s, process %s, up %" PRIu64 " s\n", text_of(find(status, "version")),
-		text_of(find(status, "model")), text_of(find(status, "pid")),
-		json_object_get_uint64(find(status, "uptime_ms")) / 1000);
-	ret = print_port_table(out, ports, "Ports", port_columns, ONTB_ARRAY_SIZE(port_columns));
+	fprintf(out, "openntb %s, model %s, process %s, up %" PRIu64 " s\n",
+		ontb_json_text(ontb_json_find(status, "version")), ontb_json_text(ontb_json_find(status, "model")),
+		ontb_json_text(ontb_json_find(status, "pid")),
+		json_object_get_uint64(ontb_json_find(status, "uptime_ms")) / 1000);
+	ret = ontb_json_table_print(out, ports, "Ports", port_columns, ONTB_ARRAY_SIZE(port_columns));
 	if (!ret)
-		ret = print_port_table(out, ports, "Traffic", traffic_columns, ONTB_ARRAY_SIZE(traffic_columns));
+		ret = ontb_json_table_print(out, ports, "Traffic", traffic_columns, ONTB_ARRAY_SIZE(traffic_columns));
 	if (!ret)
-		ret = print_port_table(out, ports, "Wire", wire_columns, ONTB_ARRAY_SIZE(wire_columns));
+		ret = ontb_json_table_print(out, ports, "Wire", wire_columns, ONTB_ARRAY_SIZE(wire_columns));
 	if (!ret)
 		ret = print_windows(out, ports);
 	if (!ret)
