@@ -109,7 +109,8 @@ struct ontb_bridge *ontb_fabric_bridge(struct ontb_fabric *fabric, unsigned int 
  * @rid:    OUT, requester id it got. May be NULL.
  *
  * Context: No CPU of the host runs.
- * Return: 0, -ERANGE (no such host), -ENOSPC (no place on the bus), -ENOMEM, or what attaching said.
+ * Return: 0, -ERANGE (no such host), -ENOSPC (no place on the bus), -EINVAL (its BARs make no sense), -ENOMEM,
+ *         or what attaching said.
  */
 int ontb_fabric_add_func(struct ontb_fabric *fabric, unsigned int host, struct ontb_func *func, uint16_t *rid);
 
@@ -138,7 +139,7 @@ struct ontb_fabric_way {
  * pushes what is before it.
  *
  * Context: Any thread, outside accesses.
- * Return: 0, or -ERANGE.
+ * Return: 0, -ERANGE (no such port, or it is left to others), or what starting a thread said.
  */
 int ontb_fabric_set_way(struct ontb_fabric *fabric, unsigned int bridge, unsigned int port,
 			const struct ontb_fabric_way *way);
@@ -186,7 +187,8 @@ bool ontb_fabric_step(struct ontb_fabric *fabric);
  * @blocked:       Messages that the IOMMU blocked.
  * @dma_writes:    Writes of functions into memory.
  * @dma_faults:    Accesses of functions to what is neither memory nor interrupt addresses.
- * @way_dropped:   Writes that a way dropped.
+ * @way_dropped:   Writes that a way dropped, or that came while it was down or unplugged.
+ * @unanswered:    Accesses of CPUs to what is not there.
  */
 struct ontb_fabric_host_status {
 	uint64_t messages;
@@ -196,6 +198,7 @@ struct ontb_fabric_host_status {
 	uint64_t dma_writes;
 	uint64_t dma_faults;
 	uint64_t way_dropped;
+	uint64_t unanswered;
 };
 
 /**
