@@ -400,7 +400,7 @@ int ontb_irq_domain_alloc(struct ontb_irq_domain *domain, unsigned int nr, const
  *
  * Deactivates those that are active. Their memory lives until every dispatch that may have looked them up has ended.
  *
- * Context: Any thread, not a handler. Takes the allocation lock. Waits for handlers that run.
+ * Context: Any thread, not a handler, nor a thread function of an ONTB_IRQ_NESTED interrupt. Takes the allocation lock. Waits for handlers that run.
  * Return: 0, or
  *         -ENOENT  one of them is not an interrupt of @domain; nothing changed.
  *         -EBUSY   one of them still has a handler, and nothing changed; or the holders of a message have not confirmed yet
