@@ -56,6 +56,7 @@ static struct json_object *counters_json(const struct ontb_port_status *port, co
 	ontb_json_add_uint(counters, "interrupts", port->interrupts);
 	ontb_json_add_uint(counters, "unsupported", port->unsupported);
 	ontb_json_add_uint(counters, "gated", port->gated);
+	ontb_json_add_uint(counters, "blocked", port->blocked);
 	ontb_json_add_uint(counters, "dropped", port->dropped);
 	ontb_json_add_uint(counters, "rx_messages", wire->rx_messages);
 	ontb_json_add_uint(counters, "rx_bytes", wire->rx_bytes);

@@ -36,6 +36,7 @@ static const struct ontb_json_column traffic_columns[] = {
 	{ "INTERRUPTS", "counters.interrupts", true },
 	{ "UNSUPPORTED", "counters.unsupported", true },
 	{ "GATED", "counters.gated", true },
+	{ "BLOCKED", "counters.blocked", true },
 	{ "DROPPED", "counters.dropped", true },
 };
 

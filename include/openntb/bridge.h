@@ -34,6 +34,7 @@ struct ontb_bridge;
  * @window_bytes:     Bytes of both.
  * @unsupported:      Accesses of this host that no window or no memory answered.
  * @gated:            Accesses into this host dropped because its bus mastering is off.
+ * @blocked:          Writes to interrupt addresses of this host dropped because its guard is on and does not have the message.
  * @dropped:          Writes of this host dropped because too many were under way.
  * @doorbells:        Doorbell bits received.
  * @messages:         Messages received.
@@ -56,6 +57,7 @@ struct ontb_port_status {
 	uint64_t window_bytes;
 	uint64_t unsupported;
 	uint64_t gated;
+	uint64_t blocked;
 	uint64_t dropped;
 	uint64_t doorbells;
 	uint64_t messages;

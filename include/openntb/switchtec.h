@@ -23,6 +23,8 @@ struct ontb_trace;
  * @bar4_size:   Bytes of BAR4, a power of two from 64 KiB; above 2 MiB a Linux x86 host cannot use NTB MSI with direct
  *               windows, because the window must be aligned to its size and the interrupt addresses start at 0xfee00000.
  * @nr_req_ids:  Entries of each requester id table, 2..512.
+ * @nr_guard_slots: Messages that the guard of a port can hold, 0..16384; 0 for a part without one. A port's guard is an extension
+ *               that the real part does not have: off until the host looks for it and switches it on.
  * @hold_doorbells_after_message_ns: Work-around, 0 = off. Doorbell interrupts of a port are held back until this long
  *               after the last message register written to it. Linux's ntb_perf (6.12, 7.3) forgets a doorbell that
  *               arrives before its own link-up work has run and then waits for ever.
@@ -39,6 +41,7 @@ struct ontb_switchtec_config {
 	uint64_t bar2_size;
 	uint64_t bar4_size;
 	unsigned int nr_req_ids;
+	unsigned int nr_guard_slots;
 	uint64_t hold_doorbells_after_message_ns;
 	struct ontb_trace *trace;
 	void (*wake)(void *arg, uint64_t deadline_ns);

@@ -50,8 +50,8 @@ static void switch_undoes_what_it_made(void **state)
 			assert_int_equal(ret, -ENOMEM);
 			assert_ptr_equal(bridge, untouched);
 		}
-		/* The switch, its image, its partitions, its ports, its lock, and four apertures per port. */
-		assert_int_equal(nth, 5 + 4 * nr_ports[i]);
+		/* The switch, its image, its partitions, its ports, its lock; four apertures per port, and three arrays of its guard. */
+		assert_int_equal(nth, 5 + 7 * nr_ports[i]);
 		ontb_bridge_free(bridge);
 	}
 }

@@ -26,6 +26,7 @@
 #define NR_LUTS	   4
 #define NR_REQ_IDS 2
 #define NR_VECTORS 4
+#define NR_GUARDS  4
 #define BAR2_SIZE  0x80000
 #define BAR4_SIZE  0x10000
 #define RAM_BASE   0x40000000ULL
@@ -34,6 +35,8 @@
 #define CTRL_SIZE  0x2000
 #define DBMSG	   0x74000
 #define DBMSG_SIZE 0x4000
+#define GUARD	   0x300000
+#define GUARD_SLOT 0x301000
 #define MAX_STEPS  400
 
 int LLVMFuzzerInitialize(int *argc, char ***argv);
@@ -51,6 +54,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
  * @pending:   Doorbells, and so on.
  * @imsg:      Inbound messages: value, status, mask, source.
  * @omsg:      Outbound message registers.
+ * @guard:     Its guard: what the registers hold, and what counts.
+ * @blocked:   Writes into it that the guard must have blocked.
  */
 struct host {
 	uint8_t ram[RAM_SIZE];
@@ -72,6 +77,17 @@ struct host {
 		uint8_t src;
 	} imsg[4];
 	uint32_t omsg[4];
+	struct {
+		uint64_t first, size;
+		bool is_on;
+		uint64_t active_first, active_size;
+		struct {
+			uint64_t addr, active_addr;
+			uint32_t data, active_data;
+			bool is_open;
+		} slots[NR_GUARDS];
+	} guard;
+	uint64_t blocked;
 };
 
 /**
@@ -417,8 +433,6 @@ static bool is_cut_by_ram(unsigned int port, unsigned int bar, uint64_t offset, 
 	return nr_in && nr_out;
 }
 
-/* The model: doorbell and message block */
-
 static bool touches(uint64_t offset, const uint8_t *buf, size_t len, uint64_t reg, unsigned int width, uint64_t *value,
 		    uint64_t *mask)
 {
@@ -433,6 +447,63 @@ static bool touches(uint64_t offset, const uint8_t *buf, size_t len, uint64_t re
 	}
 	return *mask;
 }
+
+/* The model: guard */
+
+static void reset_model_guard(struct host *host)
+{
+	memset(&host->guard, 0, sizeof(host->guard));
+	host->guard.first = host->guard.active_first = 0xfee00000;
+	host->guard.size = host->guard.active_size = 0x100000;
+}
+
+static void model_write_guard(unsigned int port, uint64_t offset, const uint8_t *buf, size_t len)
+{
+	struct host *host = &hosts[port];
+	uint64_t value, mask;
+
+	if (touches(offset, buf, len, GUARD + 0x0c, 4, &value, &mask) && mask & 1) {
+		host->guard.is_on = value & 1;
+		host->guard.active_first = host->guard.first;
+		host->guard.active_size = host->guard.size;
+	}
+	if (touches(offset, buf, len, GUARD + 0x10, 8, &value, &mask))
+		host->guard.first = (host->guard.first & ~mask) | value;
+	if (touches(offset, buf, len, GUARD + 0x18, 8, &value, &mask))
+		host->guard.size = (host->guard.size & ~mask) | value;
+	for (unsigned int i = 0; i < NR_GUARDS; i++) {
+		uint64_t base = GUARD_SLOT + 16 * i;
+
+		if (touches(offset, buf, len, base, 8, &value, &mask))
+			host->guard.slots[i].addr = (host->guard.slots[i].addr & ~mask) | value;
+		if (touches(offset, buf, len, base + 8, 4, &value, &mask))
+			host->guard.slots[i].data = (host->guard.slots[i].data & ~(uint32_t)mask) | (uint32_t)value;
+		if (!touches(offset, buf, len, base + 12, 4, &value, &mask) || !(mask & 1))
+			continue;
+		host->guard.slots[i].is_open = value & 1 && !(host->guard.slots[i].addr & 3);
+		host->guard.slots[i].active_addr = host->guard.slots[i].addr;
+		host->guard.slots[i].active_data = host->guard.slots[i].data;
+	}
+}
+
+/* Whether a write of bytes that are all the same must not arrive. */
+static bool is_guarded(const struct host *host, uint64_t addr, size_t len, uint8_t fill)
+{
+	bool is_inside = false;
+
+	for (size_t i = 0; i < len; i++)
+		is_inside |= addr + i - host->guard.active_first < host->guard.active_size;
+	if (!host->guard.is_on || !is_inside)
+		return false;
+	for (unsigned int i = 0; i < NR_GUARDS && len == 4; i++) {
+		if (host->guard.slots[i].is_open && host->guard.slots[i].active_addr == addr &&
+		    host->guard.slots[i].active_data == fill * 0x01010101U)
+			return false;
+	}
+	return true;
+}
+
+/* The model: doorbell and message block */
 
 static void model_ring(unsigned int port, uint64_t bits)
 {
@@ -532,6 +603,7 @@ static void model_write(unsigned int port, uint64_t offset, const uint8_t *buf, 
 			model_write_word(&blocks[part], port, at, (uint32_t)value, (uint32_t)mask);
 	}
 	model_write_dbmsg(port, offset, buf, len);
+	model_write_guard(port, offset, buf, len);
 }
 
 /* The model: life */
@@ -561,6 +633,7 @@ static void model_lost(unsigned int port)
 	memset(host->imsg, 0, sizeof(host->imsg));
 	memset(host->omsg, 0, sizeof(host->omsg));
 	host->msg_map = UINT32_MAX;
+	reset_model_guard(host);
 }
 
 static void model_command(unsigned int port, uint16_t command)
@@ -619,6 +692,45 @@ static uint64_t pick_offset(struct input *in)
 	return (uint64_t)places[place % ONTB_ARRAY_SIZE(places)] + BAR2_SIZE + (uint64_t)(int8_t)take(in) / 4;
 }
 
+/* Which window a byte of a BAR belongs to: a write is cut where this changes. */
+static uint64_t window_of(unsigned int port, unsigned int bar, uint64_t offset)
+{
+	uint32_t ctl = ontb_get_le32(blocks[port].active + 0x40 + 16 * bar);
+	unsigned int shift = ctl >> 8 & 0x3f;
+	uint64_t count = (ctl >> 14 & 0x1ff) + 1;
+
+	return ctl & 0x20 && offset >> shift < count ? offset >> shift : UINT64_MAX;
+}
+
+static void expect_write(unsigned int port, unsigned int bar, uint64_t offset, size_t len, uint8_t fill)
+{
+	size_t n;
+
+	for (size_t i = 0; i < len; i += n) {
+		unsigned int target = 0, other;
+		uint64_t addr = 0, other_addr;
+		bool is_open = find_window(port, bar, offset + i, &target, &addr);
+
+		for (n = 1; is_open && i + n < len; n++) {
+			if (window_of(port, bar, offset + i + n) != window_of(port, bar, offset + i) ||
+			    !find_window(port, bar, offset + i + n, &other, &other_addr))
+				break;
+		}
+		if (!is_open || !(hosts[port].command & 2) || !(hosts[target].command & 4))
+			continue;
+		if (is_guarded(&hosts[target], addr, n, fill)) {
+			hosts[target].blocked++;
+			continue;
+		}
+		for (size_t k = 0; k < n; k++) {
+			uint8_t *byte = find_byte(port, bar, offset + i + k);
+
+			if (byte)
+				*byte = fill;
+		}
+	}
+}
+
 static void use_window(struct input *in, unsigned int port, bool is_write)
 {
 	static const uint8_t lens[] = { 1, 2, 4, 8, 3, 7, 64, 200 };
@@ -630,17 +742,16 @@ static void use_window(struct input *in, unsigned int port, bool is_write)
 	memset(buf, fill, sizeof(buf));
 	if (!ontb_range_fits(offset, len, bar == 2 ? BAR2_SIZE : BAR4_SIZE) || is_cut_by_ram(port, bar, offset, len))
 		len = 1;
-	if (is_write)
+	if (is_write) {
 		bar_write(port, bar, offset, buf, len);
-	else
-		CHECK(bar_read(port, bar, offset, buf, len));
+		expect_write(port, bar, offset, len, fill);
+		return;
+	}
+	CHECK(bar_read(port, bar, offset, buf, len));
 	for (size_t i = 0; i < len; i++) {
 		uint8_t *byte = find_byte(port, bar, offset + i);
 
-		if (is_write && byte)
-			*byte = fill;
-		if (!is_write)
-			CHECK(buf[i] == (byte ? *byte : 0xff));
+		CHECK(buf[i] == (byte ? *byte : 0xff));
 	}
 }
 
@@ -764,6 +875,65 @@ static void signal_properly(struct input *in, unsigned int port)
 	}
 }
 
+/* The host at the other end of a window lets one message through, and that one or a similar one is sent. */
+static void send_guarded(struct input *in, unsigned int port)
+{
+	unsigned int bar = take(in) & 1 ? 4 : 2, target;
+	uint64_t offset = pick_offset(in) % (bar == 2 ? BAR2_SIZE : BAR4_SIZE) & ~3ULL, addr, slot;
+	uint8_t how = take(in), buf[4];
+
+	if (!find_window(port, bar, offset, &target, &addr) || is_cut_by_ram(port, bar, offset, sizeof(buf)))
+		return;
+	slot = GUARD_SLOT + 16 * (how & 3);
+	write_register(target, GUARD + 0x10, addr & ~0xfffULL, 8);
+	write_register(target, GUARD + 0x18, 0x1000, 8);
+	write_register(target, GUARD + 0x0c, 1, 4);
+	write_register(target, slot, addr ^ (how & 0x10 ? 4 : 0), 8);
+	write_register(target, slot + 8, (how >> 5) * 0x01010101U | 1ULL << 32, 8);
+	memset(buf, (how >> 5) ^ (how >> 2 & 1), sizeof(buf));
+	bar_write(port, bar, offset, buf, sizeof(buf));
+	expect_write(port, bar, offset, sizeof(buf), buf[0]);
+	if (how & 8)
+		write_register(target, slot + 12, 0, 4);
+}
+
+/* What a driver does with its guard, here over memory, where one sees what arrives. */
+static void guard_properly(struct input *in, unsigned int port)
+{
+	uint8_t how = take(in), place = take(in);
+	uint64_t slot = GUARD_SLOT + 16 * (how & 3);
+	/* As often as not what windows are mostly opened onto, at the offsets that are mostly written. */
+	uint64_t addr = RAM_BASE + (uint64_t)(place & 7) * 0x1000 + (uint64_t)(int8_t)(place & 0xf8) / 2;
+
+	switch (how >> 2 & 7) {
+	case 5:
+	case 6:
+		send_guarded(in, port);
+		break;
+	case 0:
+		write_register(port, GUARD + 0x10, addr & ~0xfffULL, 8);
+		write_register(port, GUARD + 0x18, (how & 0x80 ? 0x100ULL : 0x4000ULL), 8);
+		write_register(port, GUARD + 0x0c, 1, 4);
+		break;
+	case 1:
+		write_register(port, GUARD + 0x0c, how >> 7, how & 0x40 ? 1 : 4);
+		break;
+	case 2:
+		write_register(port, slot + 12, how >> 7, 4);
+		break;
+	case 3:
+		write_register(port, GUARD + (place & 0x3f), take_value(in, 8), 1 + (how >> 5));
+		break;
+	case 4:
+		write_register(port, GUARD_SLOT + (place & 0x7f), take_value(in, 8), 1 + (how >> 5));
+		break;
+	default:
+		write_register(port, slot, addr, 8);
+		write_register(port, slot + 8, (uint64_t)take(in) * 0x01010101 | (how & 0x80 ? 1ULL << 32 : 0), 8);
+		break;
+	}
+}
+
 static void set_command(unsigned int port, uint16_t command)
 {
 	struct ontb_func *func = ontb_bridge_func(bridge, port);
@@ -802,10 +972,11 @@ static void reset_function(unsigned int port)
 
 static void write_anywhere(struct input *in, unsigned int port)
 {
-	uint64_t offset = take_value(in, 3) & 0x1fffff;
+	uint64_t offset = take_value(in, 3) & 0x3fffff;
 	size_t len = 1 + take(in) % 8;
 
-	write_register(port, offset, take_value(in, 8), len);
+	if (ontb_range_fits(offset, len, 0x400000))
+		write_register(port, offset, take_value(in, 8), len);
 }
 
 static void read_anywhere(struct input *in, unsigned int port)
@@ -844,6 +1015,7 @@ static void compare_state(unsigned int port)
 	CHECK(status.memory_enabled == !!(host->command & 2));
 	CHECK(status.doorbell_pending == host->pending);
 	CHECK(status.doorbell_enabled == host->enabled);
+	CHECK(status.blocked == host->blocked);
 	/* Vector 0 also has events, which the model leaves out. */
 	for (unsigned int v = 1; v < NR_VECTORS; v++)
 		CHECK(host->vectors[v] == host->want[v]);
@@ -869,6 +1041,15 @@ static void compare_registers(unsigned int port)
 		for (unsigned int i = 0; i < NR_LUTS + 1; i++)
 			CHECK(read_register(port, ctrl + 0x1000 + 8 * i) ==
 			      ontb_get_le64(blocks[part].bytes + 0x1000 + 8 * i));
+	}
+	CHECK(read_register(port, GUARD + 0x08) == (NR_GUARDS | (uint64_t)host->guard.is_on << 32));
+	CHECK(read_register(port, GUARD + 0x10) == host->guard.first);
+	CHECK(read_register(port, GUARD + 0x18) == host->guard.size);
+	CHECK(read_register(port, GUARD + 0x20) == host->blocked);
+	for (unsigned int i = 0; i < NR_GUARDS; i++) {
+		CHECK(read_register(port, GUARD_SLOT + 16 * i) == host->guard.slots[i].addr);
+		CHECK(read_register(port, GUARD_SLOT + 16 * i + 8) ==
+		      (host->guard.slots[i].data | (uint64_t)host->guard.slots[i].is_open << 32));
 	}
 	for (unsigned int j = 0; j < 4; j++) {
 		uint64_t imsg = host->imsg[j].msg | (uint64_t)host->imsg[j].status << 32 |
@@ -929,6 +1110,9 @@ static void run_step(struct input *in)
 	case 24 ... 26:
 		use_window(in, port, true);
 		break;
+	case 27:
+		guard_properly(in, port);
+		break;
 	default:
 		use_window(in, port, false);
 		break;
@@ -951,6 +1135,7 @@ static void start(void)
 	config.nr_ports = NR_PORTS;
 	config.nr_luts = NR_LUTS;
 	config.nr_req_ids = NR_REQ_IDS;
+	config.nr_guard_slots = NR_GUARDS;
 	config.bar2_size = BAR2_SIZE;
 	config.bar4_size = BAR4_SIZE;
 	CHECK(!ontb_switchtec_new(&config, &bridge));
@@ -961,6 +1146,7 @@ static void start(void)
 		memset(host->ram, 0x10 + (int)p, sizeof(host->ram));
 		memset(host->want_ram, 0x10 + (int)p, sizeof(host->want_ram));
 		host->msg_map = UINT32_MAX;
+		reset_model_guard(host);
 		memset(&blocks[p], 0, sizeof(blocks[p]));
 		blocks[p].owner = -1;
 		reset_model_block(&blocks[p]);

@@ -28,7 +28,7 @@ SCHEMA = {
         "doorbell": {"pending": "hex", "enabled": "hex"},
         "counters": {name: int for name in (
             "register_reads", "register_writes", "window_reads", "window_writes", "window_bytes", "doorbells",
-            "messages", "interrupts", "unsupported", "gated", "dropped", "rx_messages", "rx_bytes", "rx_calls",
+            "messages", "interrupts", "unsupported", "gated", "blocked", "dropped", "rx_messages", "rx_bytes", "rx_calls",
             "tx_messages", "tx_bytes", "dma_writes", "dma_reads", "wire_errors")},
         "windows": [{"bar": int, "offset": "hex", "size": int, "kind": str, "target": int, "address": "hex"}],
         "last_errors": {"bridge": str, "wire": str},
@@ -200,7 +200,7 @@ def test_tables_and_json_agree(case):
         count = port["counters"]
         equal(list(row.values())[1:], [str(count[name]) for name in (
             "register_reads", "register_writes", "window_reads", "window_writes", "window_bytes", "doorbells", "messages",
-            "interrupts", "unsupported", "gated", "dropped")])
+            "interrupts", "unsupported", "gated", "blocked", "dropped")])
     for row, port in zip(cells(done.stdout, "Wire"), status["ports"]):
         count, client = port["counters"], port["client"]
         equal(list(row.values())[1:], [str(value) for value in (

@@ -134,6 +134,7 @@ static void get_counters(struct ontb_port *port, struct ontb_port_status *status
 	status->unsupported = get(&port->counters.unsupported);
 	status->dropped = get(&port->counters.dropped);
 	status->gated = get(&port->nr_gated);
+	status->blocked = get(&port->nr_blocked);
 	status->messages = get(&port->nr_messages);
 	status->interrupts = get(&port->nr_interrupts);
 	ontb_doorbell_snapshot(port, &status->doorbell_pending, &status->doorbell_enabled, &status->doorbells);

@@ -161,6 +161,7 @@ static void reset_function(struct ontb_port *port)
 	atomic_store(&port->latched_vectors, 0);
 	if (port->host_ops)
 		port->host_ops->clear_vectors(port->host);
+	ontb_guard_reset(&port->guard);
 	ontb_link_lost(port);
 }
 
@@ -355,6 +356,7 @@ void ontb_port_fini(struct ontb_port *port)
 		for (unsigned int a = 0; a < port->bars[b].nr_apertures; a++)
 			ontb_aperture_fini(&port->bars[b].apertures[a]);
 	}
+	ontb_guard_fini(&port->guard);
 	ontb_lock_fini(&port->error_lock);
 	ontb_doorbell_fini(&port->doorbell);
 }

@@ -16,6 +16,7 @@
 #include "base/log.h"
 #include "hw/bridge/config.h"
 #include "hw/bridge/doorbell.h"
+#include "hw/bridge/guard.h"
 #include "hw/bridge/window.h"
 
 /* Vectors that a port can latch while bus mastering is off: bits of one word. */
@@ -55,8 +56,10 @@ struct ontb_port_counters {
  * @latched_vectors: Vectors raised while bus mastering was off.
  * @config:          Configuration space.
  * @doorbell:        Inbound doorbells.
+ * @guard:           What may be written to its interrupt addresses.
  * @counters:        What this host did.
  * @nr_gated:        Accesses into this host refused because bus mastering is off.
+ * @nr_blocked:      Writes to this host's interrupt addresses that the guard blocked.
  * @nr_messages:     Messages received.
  * @nr_interrupts:   Vectors raised.
  * @fault_limit:     Rate of log lines about this host.
@@ -79,8 +82,10 @@ struct ontb_port {
 	_Atomic uint64_t latched_vectors;
 	struct ontb_config config;
 	struct ontb_doorbell doorbell;
+	struct ontb_guard guard;
 	_Alignas(64) struct ontb_port_counters counters;
 	_Alignas(64) _Atomic uint64_t nr_gated;
+	_Atomic uint64_t nr_blocked;
 	_Atomic uint64_t nr_messages;
 	_Atomic uint64_t nr_interrupts;
 	struct ontb_ratelimit fault_limit;
@@ -114,7 +119,7 @@ void ontb_port_init(struct ontb_port *port, struct ontb_bridge *bridge, unsigned
 		    const struct ontb_port_config *config);
 
 /**
- * ontb_port_fini() - undo ontb_port_init() and free the apertures
+ * ontb_port_fini() - undo ontb_port_init() and free the apertures and the guard
  * @port: Port; one that is all zero is fine.
  */
 void ontb_port_fini(struct ontb_port *port);

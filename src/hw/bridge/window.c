@@ -240,6 +240,8 @@ static void fault(struct ontb_port *port, const char *verb, unsigned int bar_idx
 	}
 	if (err == -EACCES) {
 		atomic_fetch_add_explicit(&answer->target->nr_gated, 1, memory_order_relaxed);
+	} else if (err == -EPERM) {
+		atomic_fetch_add_explicit(&answer->target->nr_blocked, 1, memory_order_relaxed);
 	} else if (err == -ENOBUFS) {
 		ontb_count(&port->counters.dropped, 1);
 	} else {
@@ -248,6 +250,7 @@ static void fault(struct ontb_port *port, const char *verb, unsigned int bar_idx
 	ontb_port_fault(port, "%s of %zu bytes at BAR%u offset 0x%" PRIx64 " -> port %u address 0x%" PRIx64 ": %s",
 			verb, len, bar_idx, offset, answer->target->idx, answer->addr,
 			err == -EACCES	  ? "bus mastering of that port is off"
+			: err == -EPERM	  ? "the guard of that port has no such message"
 			: err == -EFAULT  ? "no memory of that host there"
 			: err == -EDEADLK ? "waiting would close a circle of waiting hosts"
 			: err == -ENOBUFS ? "too much under way towards that host"
@@ -281,6 +284,8 @@ static inline int write_target(const struct ontb_port *port, const struct answer
 
 	if (ontb_unlikely(!atomic_load_explicit(&target->bus_master, memory_order_acquire)))
 		return -EACCES;
+	if (ontb_unlikely(ontb_guard_blocks(&target->guard, answer->addr, buf, len)))
+		return -EPERM;
 	return target->host_ops->mem_write(target->host, port->idx, answer->addr, buf, len);
 }
 

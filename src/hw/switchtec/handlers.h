@@ -40,6 +40,14 @@ uint64_t ontb_sw_read_part_bitmap(const struct ontb_sw_access *access);
 uint64_t ontb_sw_read_part_summary(const struct ontb_sw_access *access);
 uint64_t ontb_sw_read_pff_summary(const struct ontb_sw_access *access);
 
+/* guard.c */
+uint64_t ontb_sw_read_guard(const struct ontb_sw_access *access);
+void ontb_sw_write_guard_range(const struct ontb_sw_access *access, uint64_t value, uint64_t mask);
+void ontb_sw_write_guard_control(const struct ontb_sw_access *access, uint64_t value, uint64_t mask);
+uint64_t ontb_sw_read_guard_slot(const struct ontb_sw_access *access);
+void ontb_sw_write_guard_slot(const struct ontb_sw_access *access, uint64_t value, uint64_t mask);
+void ontb_sw_write_guard_slot_control(const struct ontb_sw_access *access, uint64_t value, uint64_t mask);
+
 /* mrpc.c */
 void ontb_sw_write_mrpc_cmd(const struct ontb_sw_access *access, uint64_t value, uint64_t mask);
 

@@ -3,7 +3,7 @@
  * Register table, lookup and dispatch.
  *
  * Sources, spelled out in README.md: "H" the structures of Linux 6.12 include/linux/switchtec.h, "N" what
- * ntb_hw_switchtec.c does with a register, "S" what switchtec.c does with it, "U" the switchtec-user library.
+ * ntb_hw_switchtec.c does with a register, "S" what switchtec.c does with it, "U" the switchtec-user library, "O" our own.
  */
 #include "hw/switchtec/regs.h"
 
@@ -161,6 +161,23 @@ const struct ontb_sw_reg ontb_sw_regs[] = {
 	NO_EVENT(PFF, "force_speed", 0xd00),
 	NO_EVENT(PFF, "credit_timeout", 0xd18),
 	EVENT(PFF, "link_state", 0xd30),
+
+	REG(GUARD, "magic", ONTB_SW_GUARD_MAGIC, 4, 1, 4, "O", .read = ontb_sw_read_guard),
+	REG(GUARD, "version", ONTB_SW_GUARD_VERSION, 4, 1, 4, "O", .read = ontb_sw_read_guard),
+	REG(GUARD, "nr_slots", ONTB_SW_GUARD_NR_SLOTS, 4, 1, 4, "O", .read = ontb_sw_read_guard),
+	REG(GUARD, "control", ONTB_SW_GUARD_CONTROL, 4, 1, 4, "O", ACTS(ontb_sw_write_guard_control),
+	    .read = ontb_sw_read_guard),
+	REG(GUARD, "first", ONTB_SW_GUARD_RANGE_FIRST, 8, 1, 8, "O", ACTS(ontb_sw_write_guard_range),
+	    .read = ontb_sw_read_guard),
+	REG(GUARD, "size", ONTB_SW_GUARD_RANGE_SIZE, 8, 1, 8, "O", ACTS(ontb_sw_write_guard_range),
+	    .read = ontb_sw_read_guard),
+	REG(GUARD, "blocked", ONTB_SW_GUARD_BLOCKED, 8, 1, 8, "O", .read = ontb_sw_read_guard),
+	REG(GUARD_SLOT, "addr", ONTB_SW_GUARD_SLOT_ADDR, 8, 1, 8, "O", ACTS(ontb_sw_write_guard_slot),
+	    .read = ontb_sw_read_guard_slot),
+	REG(GUARD_SLOT, "data", ONTB_SW_GUARD_SLOT_DATA, 4, 1, 4, "O", ACTS(ontb_sw_write_guard_slot),
+	    .read = ontb_sw_read_guard_slot),
+	REG(GUARD_SLOT, "control", ONTB_SW_GUARD_SLOT_CTRL, 4, 1, 4, "O", ACTS(ontb_sw_write_guard_slot_control),
+	    .read = ontb_sw_read_guard_slot),
 	/* clang-format on */
 };
 
@@ -183,11 +200,15 @@ const struct ontb_sw_block_info ontb_sw_blocks[ONTB_SW_NR_BLOCKS] = {
 	/* The probe of any host enables the link events of all PFFs: those of its pair count. */
 	[ONTB_SW_BLOCK_PFF] = { "pff", ONTB_SW_PFF, ONTB_SW_PFF_SIZE, ONTB_SW_MAX_PFFS, ONTB_SW_WRITERS_PAIR, false,
 				true },
+	/* An extension of ours; the host that accesses it sees its own. */
+	[ONTB_SW_BLOCK_GUARD] = { "guard", ONTB_SW_GUARD, ONTB_SW_GUARD_PAGE, 1, ONTB_SW_WRITERS_ANY, true, false },
+	[ONTB_SW_BLOCK_GUARD_SLOT] = { "guard_slot", ONTB_SW_GUARD_SLOT, ONTB_SW_GUARD_SLOT_SIZE, ONTB_GUARD_MAX_SLOTS,
+				       ONTB_SW_WRITERS_ANY, true, false },
 };
 
 #define MAP_SIZE                                                                                                       \
 	(ONTB_SW_MRPC_SIZE + ONTB_SW_SWEV_SIZE + ONTB_SW_SYSINFO_SIZE + ONTB_SW_PARTCFG_SIZE + ONTB_SW_NTBINFO_SIZE +  \
-	 ONTB_SW_CTRL_SIZE + ONTB_SW_DBMSG_SIZE + ONTB_SW_PFF_SIZE)
+	 ONTB_SW_CTRL_SIZE + ONTB_SW_DBMSG_SIZE + ONTB_SW_PFF_SIZE + ONTB_SW_GUARD_PAGE + ONTB_SW_GUARD_SLOT_SIZE)
 
 _Static_assert(ONTB_ARRAY_SIZE(ontb_sw_regs) < UINT8_MAX, "a register number plus one fits into a byte of the map");
 
@@ -230,9 +251,11 @@ static bool find_block(uint64_t offset, enum ontb_sw_block *block, uint32_t *cop
 		    : offset < ONTB_SW_NTBINFO ? ONTB_SW_BLOCK_PARTCFG
 					       : ONTB_SW_BLOCK_NTBINFO;
 	} else {
-		b = offset < ONTB_SW_DBMSG ? ONTB_SW_BLOCK_CTRL
-		    : offset < ONTB_SW_PFF ? ONTB_SW_BLOCK_DBMSG
-					   : ONTB_SW_BLOCK_PFF;
+		b = offset < ONTB_SW_DBMSG	  ? ONTB_SW_BLOCK_CTRL
+		    : offset < ONTB_SW_PFF	  ? ONTB_SW_BLOCK_DBMSG
+		    : offset < ONTB_SW_GUARD	  ? ONTB_SW_BLOCK_PFF
+		    : offset < ONTB_SW_GUARD_SLOT ? ONTB_SW_BLOCK_GUARD
+						  : ONTB_SW_BLOCK_GUARD_SLOT;
 	}
 	info = &ontb_sw_blocks[b];
 	rel = (uint32_t)offset - info->base;
@@ -264,17 +287,28 @@ bool ontb_sw_find_register(uint64_t offset, struct ontb_sw_access *access)
 }
 
 /* Which partition a copy of a block belongs to; beyond the last one there is nothing. */
-static bool find_part(const struct ontb_switchtec *sw, const struct ontb_sw_access *access, unsigned int *part)
+static bool find_part(const struct ontb_port *port, const struct ontb_sw_access *access, unsigned int *part)
 {
-	*part = access->reg->block == ONTB_SW_BLOCK_PFF ? access->copy / ONTB_SW_PFFS_PER_PORT : access->copy;
-	return *part < sw->bridge.nr_ports;
+	switch (access->reg->block) {
+	case ONTB_SW_BLOCK_GUARD:
+	case ONTB_SW_BLOCK_GUARD_SLOT:
+		*part = port->idx;
+		return access->copy < port->guard.nr_slots;
+	case ONTB_SW_BLOCK_PFF:
+		*part = access->copy / ONTB_SW_PFFS_PER_PORT;
+		break;
+	default:
+		*part = access->copy;
+		break;
+	}
+	return *part < port->bridge->nr_ports;
 }
 
 static bool find_here(struct ontb_port *port, uint64_t offset, struct ontb_sw_access *access, unsigned int *part)
 {
 	struct ontb_switchtec *sw = ontb_sw_of(port);
 
-	if (!ontb_sw_find_register(offset, access) || !find_part(sw, access, part))
+	if (!ontb_sw_find_register(offset, access) || !find_part(port, access, part))
 		return false;
 	access->sw = sw;
 	access->port = port;

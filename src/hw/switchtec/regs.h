@@ -17,29 +17,33 @@ struct ontb_port;
 struct ontb_switchtec;
 
 /* Where the blocks start, and the size of one copy. */
-#define ONTB_SW_MRPC	      0x0
-#define ONTB_SW_MRPC_SIZE     0x1000
-#define ONTB_SW_SWEV	      0x1800
-#define ONTB_SW_SWEV_SIZE     0x800
-#define ONTB_SW_SYSINFO	      0x2000
-#define ONTB_SW_SYSINFO_SIZE  0x2000
-#define ONTB_SW_PARTCFG	      0x4000
-#define ONTB_SW_PARTCFG_SIZE  0x400
-#define ONTB_SW_NTBINFO	      0x10000
-#define ONTB_SW_NTBINFO_SIZE  0x4000
-#define ONTB_SW_CTRL	      0x14000
-#define ONTB_SW_CTRL_SIZE     0x2000
-#define ONTB_SW_DBMSG	      0x74000
-#define ONTB_SW_DBMSG_SIZE    0x4000
-#define ONTB_SW_PFF	      0x134000
-#define ONTB_SW_PFF_SIZE      0x1000
-#define ONTB_SW_MAX_PFFS      255
-#define ONTB_SW_BAR0_SIZE     0x400000
-#define ONTB_SW_MSIX_TABLE    0x2000
-#define ONTB_SW_MSIX_PBA      0x3000
-#define ONTB_SW_MAX_LUTS      512
-#define ONTB_SW_MAX_REQ_IDS   512
-#define ONTB_SW_PFFS_PER_PORT 2
+#define ONTB_SW_MRPC		0x0
+#define ONTB_SW_MRPC_SIZE	0x1000
+#define ONTB_SW_SWEV		0x1800
+#define ONTB_SW_SWEV_SIZE	0x800
+#define ONTB_SW_SYSINFO		0x2000
+#define ONTB_SW_SYSINFO_SIZE	0x2000
+#define ONTB_SW_PARTCFG		0x4000
+#define ONTB_SW_PARTCFG_SIZE	0x400
+#define ONTB_SW_NTBINFO		0x10000
+#define ONTB_SW_NTBINFO_SIZE	0x4000
+#define ONTB_SW_CTRL		0x14000
+#define ONTB_SW_CTRL_SIZE	0x2000
+#define ONTB_SW_DBMSG		0x74000
+#define ONTB_SW_DBMSG_SIZE	0x4000
+#define ONTB_SW_PFF		0x134000
+#define ONTB_SW_PFF_SIZE	0x1000
+#define ONTB_SW_MAX_PFFS	255
+#define ONTB_SW_GUARD		0x300000
+#define ONTB_SW_GUARD_PAGE	0x1000
+#define ONTB_SW_GUARD_SLOT	0x301000
+#define ONTB_SW_GUARD_SLOT_SIZE 0x10
+#define ONTB_SW_BAR0_SIZE	0x400000
+#define ONTB_SW_MSIX_TABLE	0x2000
+#define ONTB_SW_MSIX_PBA	0x3000
+#define ONTB_SW_MAX_LUTS	512
+#define ONTB_SW_MAX_REQ_IDS	512
+#define ONTB_SW_PFFS_PER_PORT	2
 
 /* Offsets inside a block that code besides the table needs. */
 #define ONTB_SW_SYSINFO_DEVICE_ID 0x00
@@ -69,6 +73,20 @@ struct ontb_switchtec;
 #define ONTB_SW_MRPC_CMD	  0x800
 #define ONTB_SW_MRPC_STATUS	  0x804
 #define ONTB_SW_MRPC_RET_VALUE	  0x808
+#define ONTB_SW_GUARD_MAGIC	  0x00
+#define ONTB_SW_GUARD_VERSION	  0x04
+#define ONTB_SW_GUARD_NR_SLOTS	  0x08
+#define ONTB_SW_GUARD_CONTROL	  0x0c
+#define ONTB_SW_GUARD_RANGE_FIRST 0x10
+#define ONTB_SW_GUARD_RANGE_SIZE  0x18
+#define ONTB_SW_GUARD_BLOCKED	  0x20
+#define ONTB_SW_GUARD_SLOT_ADDR	  0x00
+#define ONTB_SW_GUARD_SLOT_DATA	  0x08
+#define ONTB_SW_GUARD_SLOT_CTRL	  0x0c
+
+/* "oGrd", and what this layout is called. */
+#define ONTB_SW_GUARD_MAGIC_VALUE   0x6472476fU
+#define ONTB_SW_GUARD_VERSION_VALUE 1U
 
 enum ontb_sw_block {
 	ONTB_SW_BLOCK_MRPC,
@@ -79,6 +97,8 @@ enum ontb_sw_block {
 	ONTB_SW_BLOCK_CTRL,
 	ONTB_SW_BLOCK_DBMSG,
 	ONTB_SW_BLOCK_PFF,
+	ONTB_SW_BLOCK_GUARD,
+	ONTB_SW_BLOCK_GUARD_SLOT,
 	ONTB_SW_NR_BLOCKS,
 };
 
@@ -100,7 +120,7 @@ enum ontb_sw_access_kind {
  * @sw:     Switch.
  * @port:   Port whose host accesses it.
  * @reg:    Register.
- * @copy:   Which copy of the block: a partition, or a PFF.
+ * @copy:   Which copy of the block: a partition, a PFF, or a slot of the guard.
  * @idx:    Which of the registers of that name.
  * @offset: Offset of the register in BAR0.
  */
@@ -266,6 +286,11 @@ static inline uint32_t ontb_sw_ctrl(unsigned int part)
 static inline uint32_t ontb_sw_dbmsg(unsigned int part)
 {
 	return ONTB_SW_DBMSG + part * ONTB_SW_DBMSG_SIZE;
+}
+
+static inline uint32_t ontb_sw_guard_slot(unsigned int slot)
+{
+	return ONTB_SW_GUARD_SLOT + slot * ONTB_SW_GUARD_SLOT_SIZE;
 }
 
 static inline uint32_t ontb_sw_pff(unsigned int pff)

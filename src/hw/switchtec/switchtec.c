@@ -54,6 +54,7 @@ void ontb_switchtec_config_init(struct ontb_switchtec_config *config)
 		.bar2_size = 4 * ONTB_MIB,
 		.bar4_size = 2 * ONTB_MIB,
 		.nr_req_ids = 16,
+		.nr_guard_slots = ONTB_GUARD_MAX_SLOTS,
 	};
 }
 
@@ -83,7 +84,8 @@ static bool is_config_valid(const struct ontb_switchtec_config *config)
 	    !check_power("number of LUT windows", config->nr_luts, MIN_LUTS, ONTB_SW_MAX_LUTS) ||
 	    !check_power("size of BAR2", config->bar2_size, 2 * LUT_SIZE * config->nr_luts, MAX_BAR) ||
 	    !check_power("size of BAR4", config->bar4_size, LUT_SIZE, MAX_BAR) ||
-	    !check_number("number of requester ids", config->nr_req_ids, MIN_REQ_IDS, ONTB_SW_MAX_REQ_IDS))
+	    !check_number("number of requester ids", config->nr_req_ids, MIN_REQ_IDS, ONTB_SW_MAX_REQ_IDS) ||
+	    !check_number("number of guard slots", config->nr_guard_slots, 0, ONTB_GUARD_MAX_SLOTS))
 		return false;
 	if (config->nr_ports % 2) {
 		ontb_log(ONTB_LOG_ERROR, "switchtec: number of ports is %u, must be even: ports come in pairs",
@@ -108,6 +110,7 @@ static void host_lost(struct ontb_port *port)
 	ontb_sw_control_host_lost(port);
 	ontb_sw_dbmsg_reset(sw, port->idx);
 	ontb_sw_mrpc_reset(sw, port->idx);
+	ontb_sw_guard_reset(sw, port->idx);
 	ontb_sw_events_reset(sw, port->idx);
 	ontb_sw_event_raise(sw, ontb_sw_partcfg(port->idx) + ONTB_SW_PARTCFG_EV_RESET, port);
 	ontb_sw_event_raise(sw, ontb_sw_pff(ontb_sw_vep_pff(port->idx)) + ONTB_SW_PFF_EV_LINK_STATE, peer);
@@ -116,6 +119,7 @@ static void host_lost(struct ontb_port *port)
 static void free_parts(struct ontb_switchtec *sw, unsigned int nr_ports)
 {
 	for (unsigned int p = 0; p < nr_ports; p++) {
+		ontb_sw_guard_fini(sw, p);
 		ontb_lock_fini(&sw->parts[p].ctrl_lock);
 		ontb_lock_fini(&sw->parts[p].msg_lock);
 	}
@@ -187,8 +191,11 @@ static int make_port(struct ontb_switchtec *sw, unsigned int idx)
 		},
 	};
 
+	int ret;
+
 	ontb_port_init(&sw->bridge.ports[idx], &sw->bridge, idx, idx ^ 1, &port_config);
-	return add_apertures(&sw->bridge.ports[idx], config->nr_luts);
+	ret = add_apertures(&sw->bridge.ports[idx], config->nr_luts);
+	return ret ? ret : ontb_sw_guard_init(sw, idx);
 }
 
 static int make_ports(struct ontb_switchtec *sw)
@@ -213,6 +220,8 @@ static int make_ports(struct ontb_switchtec *sw)
 	return 0;
 
 fini_bridge:
+	for (unsigned int p = 0; p < config.nr_ports; p++)
+		ontb_sw_guard_fini(sw, p);
 	ontb_bridge_fini(&sw->bridge);
 	return ret;
 }

@@ -49,12 +49,39 @@ struct ontb_sw_imsg {
 };
 
 /**
+ * struct ontb_sw_guard_msg - message registers of a slot of the guard, as written
+ * @addr: Address.
+ * @data: Value.
+ */
+struct ontb_sw_guard_msg {
+	uint64_t addr;
+	uint32_t data;
+};
+
+/**
+ * struct ontb_sw_guard_regs - what a host wrote for its guard and what does not count yet
+ * @msgs:    One per slot, NULL if there are none. Constant pointer.
+ * @nr_used: All from here on are zero.
+ * @first:   First guarded address.
+ * @size:    Guarded bytes.
+ *
+ * Accessed in accesses of the partition's own port, and in exclusive sections.
+ */
+struct ontb_sw_guard_regs {
+	struct ontb_sw_guard_msg *msgs;
+	unsigned int nr_used;
+	uint64_t first;
+	uint64_t size;
+};
+
+/**
  * struct ontb_sw_part - a partition
  * @ctrl_lock: Leaf lock of @partlock, of @openers and of writes to the window registers of the control block.
  * @partlock:  Who configures the block.
  * @openers:   Who wrote each 32-bit word of the control block last: see control.c.
  * @msg_lock:  Leaf lock of @imsgs.
  * @imsgs:     Inbound messages.
+ * @guard:     What its host wrote for its guard.
  * @mrpc:      The mailbox that the partition's host sees.
  */
 struct ontb_sw_part {
@@ -63,6 +90,7 @@ struct ontb_sw_part {
 	uint8_t openers[ONTB_SW_CTRL_SIZE / 4];
 	struct ontb_lock msg_lock;
 	struct ontb_sw_imsg imsgs[ONTB_SW_NR_MSGS];
+	struct ontb_sw_guard_regs guard;
 	_Atomic uint32_t mrpc[ONTB_SW_MRPC_WORDS];
 };
 
@@ -139,6 +167,31 @@ void ontb_sw_dbmsg_reset(struct ontb_switchtec *sw, unsigned int part);
  * Context: Construction or exclusive section.
  */
 void ontb_sw_mrpc_reset(struct ontb_switchtec *sw, unsigned int part);
+
+/**
+ * ontb_sw_guard_init() - make the guard of a partition's port
+ * @sw:   Switch.
+ * @part: Partition.
+ *
+ * Return: 0, or -ENOMEM.
+ */
+int ontb_sw_guard_init(struct ontb_switchtec *sw, unsigned int part) ONTB_MUST_CHECK;
+
+/**
+ * ontb_sw_guard_fini() - undo ontb_sw_guard_init(), but for the part that belongs to the port
+ * @sw:   Switch.
+ * @part: Partition; one without is fine.
+ */
+void ontb_sw_guard_fini(struct ontb_switchtec *sw, unsigned int part);
+
+/**
+ * ontb_sw_guard_reset() - forget what a host wrote for its guard
+ * @sw:   Switch.
+ * @part: Partition.
+ *
+ * Context: Construction or exclusive section.
+ */
+void ontb_sw_guard_reset(struct ontb_switchtec *sw, unsigned int part);
 
 /**
  * ontb_sw_event_raise() - an event happened
