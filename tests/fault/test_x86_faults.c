@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "hw/x86/cpu.h"
+#include "hw/x86/vtd.h"
 #include "inject.h"
 
 static void bus_undoes_what_it_made(void **state)
@@ -74,11 +75,36 @@ static void cpu_without_a_thread_stays_stopped(void **state)
 	ontb_apic_bus_fini(&bus);
 }
 
+static void remapping_unit_undoes_what_it_made(void **state)
+{
+	struct ontb_vtd *const untouched = (struct ontb_vtd *)0x1;
+	struct ontb_vtd_config config = { .name = "host" };
+	struct ontb_vtd *vtd = untouched;
+	unsigned int nth;
+	int ret;
+
+	(void)state;
+	for (nth = 0;; nth++) {
+		inject_arm(nth);
+		ret = ontb_vtd_new(&config, &vtd);
+		if (!inject_disarm())
+			break;
+		assert_int_equal(ret, -ENOMEM);
+		assert_ptr_equal(vtd, untouched);
+	}
+	assert_int_equal(ret, 0);
+	/* The unit and its cache. */
+	assert_int_equal(nth, 2);
+	ontb_vtd_free(vtd);
+	ontb_vtd_free(NULL);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(bus_undoes_what_it_made),
 		cmocka_unit_test(cpu_without_a_thread_stays_stopped),
+		cmocka_unit_test(remapping_unit_undoes_what_it_made),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);
