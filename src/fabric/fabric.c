@@ -282,18 +282,24 @@ static uint64_t get(const _Atomic uint64_t *counter)
 
 int ontb_fabric_host_status(struct ontb_fabric *fabric, unsigned int host, struct ontb_fabric_host_status *status)
 {
+	struct ontb_vtd_counts vtd = { 0 };
 	struct ontb_fmachine *machine;
 
 	if (host >= fabric->nr_hosts)
 		return -ERANGE;
 	machine = fabric->hosts[host];
+	if (machine->vtd)
+		ontb_vtd_counts(machine->vtd, &vtd);
 	*status = (struct ontb_fabric_host_status){
 		.messages = get(&machine->root.nr_messages),
 		.dropped = get(&machine->root.nr_lost),
+		.blocked = vtd.nr_faults,
 		.dma_writes = get(&machine->root.nr_dma_writes),
 		.dma_faults = get(&machine->root.nr_dma_faults),
 		.unanswered = get(&machine->nr_unanswered),
 	};
+	/* What was blocked in between is no reason for a negative number. */
+	status->dropped -= status->dropped < vtd.nr_faults ? status->dropped : vtd.nr_faults;
 	for (unsigned int i = 0; i < machine->machine.nr_cpus; i++)
 		status->merged += get(&machine->bus.lapics[i].nr_merged);
 	for (unsigned int i = 0; i < machine->nr_slots; i++)

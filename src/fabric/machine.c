@@ -41,6 +41,12 @@ static void count_unanswered(struct ontb_fmachine *m)
 	atomic_fetch_add_explicit(&m->nr_unanswered, 1, memory_order_relaxed);
 }
 
+static bool in_iommu(const struct ontb_fmachine *m, uint64_t addr, size_t len)
+{
+	return m->vtd && addr >= ONTB_FM_IOMMU_BASE &&
+	       ontb_range_fits(addr - ONTB_FM_IOMMU_BASE, len, ONTB_VTD_REG_SIZE);
+}
+
 /*
  * How much of an access one thing answers: it is cut where a BAR ends, and, where nothing is, at the next place where
  * something could begin.
@@ -113,6 +119,8 @@ static uint64_t mmio_read(struct ontb_machine *machine, uint64_t addr, unsigned 
 		count_unanswered(m);
 		return UINT64_MAX;
 	}
+	if (ontb_unlikely(in_iommu(m, addr, len)))
+		return ontb_vtd_read(m->vtd, addr - ONTB_FM_IOMMU_BASE, len) & all_ones(len);
 	copy_from(machine, bytes, addr, len);
 	return ontb_get_le64(bytes);
 }
@@ -124,6 +132,10 @@ static void mmio_write(struct ontb_machine *machine, uint64_t addr, uint64_t val
 
 	if (!is_width(len)) {
 		count_unanswered(m);
+		return;
+	}
+	if (ontb_unlikely(in_iommu(m, addr, len))) {
+		ontb_vtd_write(m->vtd, addr - ONTB_FM_IOMMU_BASE, value, len);
 		return;
 	}
 	ontb_put_le64(bytes, value);
@@ -284,6 +296,23 @@ static void free_cpus(struct ontb_fmachine *m)
 	ontb_apic_bus_fini(&m->bus);
 }
 
+static int make_vtd(struct ontb_fmachine *m)
+{
+	const struct ontb_vtd_config config = {
+		.name = m->name,
+		.bus = &m->bus,
+		.memory = &ontb_root_vtd_memory,
+		.memory_arg = &m->root,
+	};
+	int ret = ontb_vtd_new(&config, &m->vtd);
+
+	if (ret)
+		return ret;
+	m->root.vtd = m->vtd;
+	m->machine.iommu_base = ONTB_FM_IOMMU_BASE;
+	return 0;
+}
+
 static void place_bars(struct ontb_fmachine *m, uint64_t bar_bytes)
 {
 	bool fits = bar_bytes <= ONTB_FM_BAR_END - ONTB_FM_BAR_BASE;
@@ -311,15 +340,15 @@ int ontb_fmachine_new(const struct ontb_topo_host *host, uint64_t bar_bytes, boo
 	ret = make_cpus(m, host->nr_cpus, is_stepped);
 	if (ret)
 		goto unmap_ram;
-	if (host->remap) {
-		ret = -EOPNOTSUPP;
-		goto free_cpus;
-	}
-	place_bars(m, bar_bytes);
 	m->root.ram = m->machine.ram;
 	m->root.ram_base = m->machine.ram_base;
 	m->root.ram_size = m->machine.ram_size;
 	m->root.bus = &m->bus;
+	if (host->remap)
+		ret = make_vtd(m);
+	if (ret)
+		goto free_cpus;
+	place_bars(m, bar_bytes);
 	*out = m;
 	return 0;
 
@@ -344,6 +373,7 @@ void ontb_fmachine_free(struct ontb_fmachine *machine)
 	if (!machine)
 		return;
 	ontb_fmachine_free_functions(machine);
+	ontb_vtd_free(machine->vtd);
 	free_cpus(machine);
 	unmap_ram(machine);
 	free(machine);

@@ -24,6 +24,7 @@
 #include "fabric/topology.h"
 #include "hw/x86/cpu.h"
 #include "hw/x86/lapic.h"
+#include "hw/x86/vtd.h"
 
 #define ONTB_FM_RAM_BASE   0x40000000ULL
 #define ONTB_FM_BAR_BASE   0xe0000000ULL
@@ -67,6 +68,7 @@ struct ontb_fm_slot {
  * @name:          Its name. Constant.
  * @ram_fd:        File behind the memory. Constant.
  * @bus:           Local APICs.
+ * @vtd:           Remapping unit, or NULL. Constant.
  * @cpus:          CPUs. Constant pointer.
  * @root:          Root complex.
  * @nr_slots:      Slots taken. Changes while no CPU runs.
@@ -80,6 +82,7 @@ struct ontb_fmachine {
 	char name[ONTB_TOPO_MAX_NAME + 1];
 	int ram_fd;
 	struct ontb_apic_bus bus;
+	struct ontb_vtd *vtd;
 	struct ontb_cpu *cpus;
 	struct ontb_root root;
 	unsigned int nr_slots;

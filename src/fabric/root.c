@@ -70,6 +70,21 @@ static void copy_out(uint8_t *dst, const uint8_t *src, size_t len)
 		*dst++ = __atomic_load_n(src++, __ATOMIC_ACQUIRE);
 }
 
+static inline void load(uint8_t *dst, const uint8_t *src, size_t len)
+{
+	if (len == 4 && (uintptr_t)src % 4 == 0) {
+		uint32_t value = __atomic_load_n((const uint32_t *)(const void *)src, __ATOMIC_ACQUIRE);
+
+		memcpy(dst, &value, sizeof(value));
+	} else if (len == 2 && (uintptr_t)src % 2 == 0) {
+		uint16_t value = __atomic_load_n((const uint16_t *)(const void *)src, __ATOMIC_ACQUIRE);
+
+		memcpy(dst, &value, sizeof(value));
+	} else {
+		copy_out(dst, src, len);
+	}
+}
+
 static void count(_Atomic uint64_t *counter)
 {
 	atomic_fetch_add_explicit(counter, 1, memory_order_relaxed);
@@ -83,11 +98,17 @@ static bool in_ram(const struct ontb_root *root, uint64_t addr, size_t len)
 /* A message is one aligned doubleword: PCIe 5.0, 6.1.4 "MSI and MSI-X Operation". */
 static int write_message(struct ontb_root *root, uint16_t rid, uint64_t addr, const void *buf, size_t len)
 {
+	unsigned int nr;
+	uint32_t data;
+
 	if (len != 4 || addr % 4) {
 		count(&root->nr_lost);
 		return -EFAULT;
 	}
-	count(ontb_apic_bus_message(root->bus, rid, addr, ontb_get_le32(buf)) ? &root->nr_messages : &root->nr_lost);
+	data = ontb_get_le32(buf);
+	nr = root->vtd ? ontb_vtd_message(root->vtd, rid, addr, data)
+		       : ontb_apic_bus_message(root->bus, rid, addr, data);
+	count(nr ? &root->nr_messages : &root->nr_lost);
 	return 0;
 }
 
@@ -110,6 +131,28 @@ int ontb_root_read(struct ontb_root *root, uint64_t addr, void *buf, size_t len)
 		count(&root->nr_dma_faults);
 		return -EFAULT;
 	}
-	copy_out(buf, root->ram + (addr - root->ram_base), len);
+	load(buf, root->ram + (addr - root->ram_base), len);
 	return 0;
 }
+
+static int vtd_read(void *arg, uint64_t addr, void *buf, size_t len)
+{
+	const struct ontb_root *root = arg;
+
+	if (!in_ram(root, addr, len))
+		return -EFAULT;
+	load(buf, root->ram + (addr - root->ram_base), len);
+	return 0;
+}
+
+static int vtd_write(void *arg, uint64_t addr, const void *buf, size_t len)
+{
+	const struct ontb_root *root = arg;
+
+	if (!in_ram(root, addr, len))
+		return -EFAULT;
+	store(root->ram + (addr - root->ram_base), buf, len);
+	return 0;
+}
+
+const struct ontb_vtd_memory ontb_root_vtd_memory = { .read = vtd_read, .write = vtd_write };

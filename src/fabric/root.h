@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "hw/x86/lapic.h"
+#include "hw/x86/vtd.h"
 
 /**
  * struct ontb_root - a root complex
@@ -18,8 +19,9 @@
  * @ram_base:       Address of its first byte. Constant.
  * @ram_size:       Bytes. Constant.
  * @bus:            Local APICs. Constant.
+ * @vtd:            Remapping unit, or NULL. Constant.
  * @nr_messages:    Interrupt messages that reached a local APIC.
- * @nr_lost:        Interrupt messages that reached none.
+ * @nr_lost:        Interrupt messages that reached none, also those that the unit blocked.
  * @nr_dma_writes:  Writes into memory.
  * @nr_dma_faults:  Accesses to nothing.
  */
@@ -28,6 +30,7 @@ struct ontb_root {
 	uint64_t ram_base;
 	uint64_t ram_size;
 	struct ontb_apic_bus *bus;
+	struct ontb_vtd *vtd;
 	_Alignas(64) _Atomic uint64_t nr_messages;
 	_Atomic uint64_t nr_lost;
 	_Atomic uint64_t nr_dma_writes;
@@ -61,5 +64,8 @@ int ontb_root_write(struct ontb_root *root, uint16_t rid, uint64_t addr, const v
  * Return: 0, or -EFAULT: not memory, nothing read.
  */
 int ontb_root_read(struct ontb_root *root, uint64_t addr, void *buf, size_t len);
+
+/* How the remapping unit of a machine reaches its memory; the argument is the root. */
+extern const struct ontb_vtd_memory ontb_root_vtd_memory;
 
 #endif
