@@ -203,6 +203,8 @@ int ontb_irq_dispatch(struct ontb_irq_domain *domain, uint64_t hwirq)
 
 	ontb_rcu_read_lock();
 	data = look_up(domain, hwirq);
+	if (data && !(desc_state(desc_of(data)) & IRQ_LIVE))
+		data = NULL; /* half allocated, or on its way out: nobody's */
 	if (data && desc_of(data)->flow == ONTB_IRQ_NESTED) {
 		bool owns = ontb_irq_own_nested(desc_of(data));
 

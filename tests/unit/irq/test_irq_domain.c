@@ -170,6 +170,46 @@ static void domain_that_forgets_to_say_what_an_interrupt_is_is_found_out(void **
 	rig_release(outer, rig_alloc(outer));
 }
 
+static int early_ret;
+
+/* A message of any kind may come at any time: also when only the root knows its number. */
+static int alloc_with_an_early_message(struct ontb_irq_domain *domain, unsigned int virq, unsigned int nr, void *arg)
+{
+	int ret = ontb_irq_domain_alloc_parent(domain, virq, nr, NULL);
+
+	(void)arg;
+	assert_int_equal(ret, 0);
+	ontb_irq_cpu_enter(rig_sys, 0);
+	early_ret = ontb_irq_dispatch(root->domain, root->base + virq);
+	ontb_irq_cpu_leave(rig_sys);
+	return ontb_irq_domain_set_info(domain, virq, virq, NULL, NULL);
+}
+
+static void free_in_parent(struct ontb_irq_domain *domain, unsigned int virq, unsigned int nr)
+{
+	ontb_irq_domain_free_parent(domain, virq, nr);
+}
+
+static void interrupt_that_is_half_allocated_is_not_dispatched(void **state)
+{
+	static const struct ontb_irq_domain_ops ops = { .alloc = alloc_with_an_early_message, .free = free_in_parent };
+	const struct ontb_irq_domain_config config = { .name = "early", .ops = &ops, .parent = root->domain };
+	struct ontb_irq_domain *early;
+	int virq;
+
+	(void)state;
+	early_ret = 0;
+	assert_int_equal(ontb_irq_domain_new(rig_sys, &config, &early), 0);
+	(void)rig_calls();
+	virq = ontb_irq_domain_alloc(early, 1, NULL, NULL);
+	assert_true(virq > 0);
+	assert_int_equal(early_ret, -ENOENT);
+	assert_int_equal(ontb_irq_spurious(rig_sys), 1);
+	assert_string_equal(rig_calls(), "root.alloc ");
+	assert_int_equal(ontb_irq_domain_release(early, (unsigned int)virq, 1), 0);
+	assert_int_equal(ontb_irq_domain_free(early), 0);
+}
+
 static void hardware_number_is_given_once(void **state)
 {
 	uint64_t hwirq = 511;
@@ -431,6 +471,7 @@ int main(void)
 		TEST(allocation_goes_through_all_domains_and_touches_no_hardware),
 		TEST(failing_domain_leaves_nothing_behind),
 		TEST(domain_that_forgets_to_say_what_an_interrupt_is_is_found_out),
+		TEST(interrupt_that_is_half_allocated_is_not_dispatched),
 		TEST(hardware_number_is_given_once),
 		TEST(sparse_map_takes_any_number),
 		TEST(numbers_run_out_and_come_back),
