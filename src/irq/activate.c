@@ -45,6 +45,8 @@ int ontb_irq_activate_locked(struct ontb_irq_desc *desc)
 		return 0;
 	if (desc->slow & IRQ_SLOW_WITHDRAWING)
 		return -EBUSY;
+	if (!desc->actions) /* there is no message yet: what came was forged or late, and not for whom comes now */
+		(void)atomic_fetch_and(&desc->state, ~IRQ_PENDING);
 	for (level = desc_levels(desc); level > 0; level--) {
 		struct ontb_irq_data *data = &desc->data[level - 1];
 

@@ -336,6 +336,27 @@ static void activation_goes_from_the_root_outwards_and_back(void **state)
 	assert_int_equal(ontb_irq_deactivate(rig_sys, virq), -ENOENT);
 }
 
+static void message_before_activation_is_not_for_the_next_handler(void **state)
+{
+	unsigned int virq, dev;
+
+	(void)state;
+	virq = rig_alloc(outer);
+	nr_handled = 0;
+	assert_int_equal(rig_raise(outer, virq, 0), 0);
+	rig_request(virq, count, &dev);
+	assert_int_equal(nr_handled, 0);
+	assert_int_equal(rig_raise(outer, virq, 0), 0);
+	assert_int_equal(nr_handled, 1);
+	assert_int_equal(ontb_irq_free(rig_sys, virq, &dev), 0);
+	/* Nor is one that comes between two handlers. */
+	assert_int_equal(rig_raise(outer, virq, 0), 0);
+	rig_request(virq, count, &dev);
+	assert_int_equal(nr_handled, 1);
+	assert_int_equal(ontb_irq_free(rig_sys, virq, &dev), 0);
+	rig_release(outer, virq);
+}
+
 static void failing_activation_is_undone_and_reported(void **state)
 {
 	static const char *const calls[] = {
@@ -478,6 +499,7 @@ int main(void)
 		TEST(release_is_all_or_nothing),
 		TEST(domain_with_interrupts_or_children_stays),
 		TEST(activation_goes_from_the_root_outwards_and_back),
+		TEST(message_before_activation_is_not_for_the_next_handler),
 		TEST(failing_activation_is_undone_and_reported),
 		TEST(message_that_somebody_may_hold_keeps_what_it_leads_to),
 		TEST(release_of_a_message_that_somebody_holds_can_be_tried_again),
