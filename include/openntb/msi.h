@@ -181,7 +181,8 @@ int ontb_msi_dev_new(const struct ontb_msi_dev_config *config, struct ontb_msi_d
 
 /**
  * ontb_msi_dev_free() - free a device, with all its interrupts and domains
- * @dev: Device or NULL. No interrupt of it has a handler; one that has is logged and leaks with its domain and @dev.
+ * @dev: Device or NULL. No interrupt of it has a handler, and nobody holds a message; where that is not so it is logged, and
+ *       the interrupt leaks with its domain and @dev.
  *
  * Context: Not a handler.
  */
@@ -263,9 +264,9 @@ int ontb_msi_domain_new(struct ontb_msi_dev *dev, unsigned int slot, const struc
  *
  * Context: Not a handler. Takes the device's descriptor lock.
  * Return: 0, or
- *         -EBUSY   an interrupt has a handler, or another domain stands on this one; the slot keeps its domain. As long
- *                  as nobody requests interrupts meanwhile, all its interrupts too.
+ *         -EBUSY   as ontb_msi_free_range(), or another domain stands on this one; the slot keeps its domain.
  *         -ERANGE  no such slot.
+ *         -EINVAL  this thread holds the descriptor lock already; logged.
  */
 int ontb_msi_domain_free(struct ontb_msi_dev *dev, unsigned int slot);
 
@@ -435,7 +436,8 @@ int ontb_msi_alloc_all_locked(struct ontb_msi_dev *dev, unsigned int slot);
  * Context: Not a handler. Takes the descriptor lock.
  * Return: 0, or
  *         -EBUSY   one has a handler, or a contiguous group would be torn; nothing changed, as long as nobody requests
- *                  interrupts of the range meanwhile.
+ *                  interrupts of the range meanwhile. Or holders of a message have not confirmed that it is gone: such
+ *                  interrupts are inactive and stay, the others are freed; try again after ontb_irq_move_wait().
  *         -ERANGE  no such slot, or no domain in it.
  *         -EINVAL  this thread holds the descriptor lock already; logged.
  */
