@@ -98,4 +98,6 @@ WRAP(mmap64, void *, (void *)-1, ENOMEM, (void *addr, size_t len, int prot, int 
 WRAP(fstat64, int, -1, EOVERFLOW, (int fd, struct stat *st), (fd, st))
 /* Only for opening what exists: the mode is not passed on. */
 WRAP(open64, int, -1, EMFILE, (const char *path, int flags), (path, flags))
+WRAP(memfd_create, int, -1, EMFILE, (const char *name, unsigned int flags), (name, flags))
+WRAP(ftruncate64, int, -1, EFBIG, (int fd, off_t len), (fd, len))
 WRAP(lstat64, int, -1, EACCES, (const char *path, struct stat *st), (path, st))
