@@ -25,7 +25,8 @@ struct ontb_pages;
 struct ontb_worker_pool;
 struct ontb_ntb;
 
-#define ONTB_NTB_MAX_PEERS 8U
+#define ONTB_NTB_MAX_PEERS   8U
+#define ONTB_NTB_MAX_WINDOWS 64U /* per peer */
 
 /**
  * struct ontb_ntb_window - limits of a window
@@ -142,7 +143,7 @@ struct ontb_ntb_events {
  * @name:       Shown, such as "0000:00:02.0"; copied.
  * @msi:        The function's MSI device: NTB interrupts get a domain in one of its slots. Borrowed.
  * @nr_peers:   1..ONTB_NTB_MAX_PEERS.
- * @nr_windows: Windows per peer.
+ * @nr_windows: Windows per peer, 1..ONTB_NTB_MAX_WINDOWS.
  * @workers:    Where events run. Borrowed.
  * @pages:      Where memory for devices comes from. Borrowed.
  */
@@ -367,6 +368,31 @@ int ontb_ntb_window_open(struct ontb_ntb *ntb, unsigned int peer, unsigned int w
  * Return: 0, -ERANGE (no such peer or window), -ETIMEDOUT or -EIO as above.
  */
 int ontb_ntb_window_close(struct ontb_ntb *ntb, unsigned int peer, unsigned int window);
+
+/**
+ * ontb_ntb_window_claim() - say that a window is in use, so that nobody else takes it
+ * @ntb:    Bridge.
+ * @peer:   Peer.
+ * @window: Window.
+ *
+ * Nothing stops who opens a window without having claimed it; those of this library claim what they use.
+ *
+ * Context: Any thread.
+ * Return: 0, or
+ *         -ERANGE  no such peer or window.
+ *         -EBUSY   somebody has it.
+ */
+int ontb_ntb_window_claim(struct ontb_ntb *ntb, unsigned int peer, unsigned int window);
+
+/**
+ * ontb_ntb_window_release() - undo ontb_ntb_window_claim()
+ * @ntb:    Bridge.
+ * @peer:   Peer.
+ * @window: Window that is closed.
+ *
+ * Context: Any thread.
+ */
+void ontb_ntb_window_release(struct ontb_ntb *ntb, unsigned int peer, unsigned int window);
 
 /**
  * ontb_ntb_peer_window_size() - bytes of an outbound window

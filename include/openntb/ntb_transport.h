@@ -23,7 +23,7 @@ struct ontb_ntb_transport;
  * @ntb:       Bridge.
  * @irqs:      Its NTB interrupts, or NULL: nobody is told, both poll.
  * @peer:      Peer.
- * @window:    Window to use; not the one of the interrupts.
+ * @window:    Window to use; it is claimed, see ontb_ntb_window_claim().
  * @nr_qps:    Queue pairs, 1..ONTB_NTB_MAX_QPS.
  * @ring_size: Bytes of each receive ring, a power of two, 4 KiB..1 GiB.
  * @first_irq: Queue pair n uses own interrupt @first_irq + n, and the peer's of the same index.
@@ -67,6 +67,7 @@ struct ontb_ntb_qp_status {
  * Return: 0, or
  *         -EINVAL   a value is outside its range, or the window is too small for the rings.
  *         -ENOLINK  the link is down.
+ *         -EBUSY    somebody has claimed the window.
  *         -ENOMEM   no memory.
  *         other     what allocating or granting an interrupt said.
  */

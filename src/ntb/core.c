@@ -143,9 +143,10 @@ static bool is_config_valid(const struct ontb_ntb_config *config)
 		ontb_log(ONTB_LOG_ERROR, "%s: the driver of this bridge has no %s()", config->name, missing);
 		return false;
 	}
-	if (config->nr_peers < 1 || config->nr_peers > ONTB_NTB_MAX_PEERS || !config->nr_windows) {
-		ontb_log(ONTB_LOG_ERROR, "%s: %u peers with %u windows each, must be 1 to %u with at least 1",
-			 config->name, config->nr_peers, config->nr_windows, ONTB_NTB_MAX_PEERS);
+	if (config->nr_peers < 1 || config->nr_peers > ONTB_NTB_MAX_PEERS || !config->nr_windows ||
+	    config->nr_windows > ONTB_NTB_MAX_WINDOWS) {
+		ontb_log(ONTB_LOG_ERROR, "%s: %u peers with %u windows each, must be 1 to %u with 1 to %u",
+			 config->name, config->nr_peers, config->nr_windows, ONTB_NTB_MAX_PEERS, ONTB_NTB_MAX_WINDOWS);
 		return false;
 	}
 	return true;
@@ -226,6 +227,31 @@ int ontb_ntb_set_client(struct ontb_ntb *ntb, const struct ontb_ntb_events *even
 	ontb_worker_kick(ntb->worker);
 	ontb_worker_flush(ntb->worker);
 	return 0;
+}
+
+int ontb_ntb_window_claim(struct ontb_ntb *ntb, unsigned int peer, unsigned int window)
+{
+	uint64_t bit;
+	int ret = 0;
+
+	if (peer >= ntb->config.nr_peers || window >= ntb->config.nr_windows)
+		return -ERANGE;
+	bit = 1ULL << window;
+	ontb_lock(&ntb->client_lock);
+	if (ntb->claimed[peer] & bit)
+		ret = -EBUSY;
+	ntb->claimed[peer] |= bit;
+	ontb_unlock(&ntb->client_lock);
+	return ret;
+}
+
+void ontb_ntb_window_release(struct ontb_ntb *ntb, unsigned int peer, unsigned int window)
+{
+	if (peer >= ntb->config.nr_peers || window >= ntb->config.nr_windows)
+		return;
+	ontb_lock(&ntb->client_lock);
+	ntb->claimed[peer] &= ~(1ULL << window);
+	ontb_unlock(&ntb->client_lock);
 }
 
 void *ontb_ntb_driver(const struct ontb_ntb *ntb)

@@ -23,9 +23,10 @@
  * @name:        Copy that @config.name points to. Constant.
  * @worker:      Runs events. Constant.
  * @pending:     Events that the worker has not seen yet.
- * @client_lock: Leaf lock of @events and @client.
+ * @client_lock: Leaf lock of what follows.
  * @events:      Of the client, NULL if there is none.
  * @client:      For @events.
+ * @claimed:     Windows in use, a bit each, by peer.
  */
 struct ontb_ntb {
 	struct ontb_ntb_config config;
@@ -35,6 +36,7 @@ struct ontb_ntb {
 	struct ontb_lock client_lock;
 	const struct ontb_ntb_events *events;
 	void *client;
+	uint64_t claimed[ONTB_NTB_MAX_PEERS];
 };
 
 #endif

@@ -200,6 +200,7 @@ static void close_window(struct ontb_ntb_transport *transport)
 
 	if (!ret) {
 		ontb_pages_release(ontb_ntb_pages(config->ntb), &transport->memory);
+		ontb_ntb_window_release(config->ntb, config->peer, config->window);
 		return;
 	}
 	/* The peer may still reach it: memory that leaks is better than memory that a peer writes to. */
@@ -225,16 +226,23 @@ int ontb_ntb_transport_new(const struct ontb_ntb_transport_config *config, struc
 		ret = -ENOMEM;
 		goto free_transport;
 	}
-	ret = open_window(transport);
+	ret = ontb_ntb_window_claim(config->ntb, config->peer, config->window);
 	if (ret)
 		goto free_qps;
+	ret = open_window(transport);
+	if (ret)
+		goto release_window;
 	ret = setup_irqs(transport);
 	if (ret)
 		goto close_window;
 	*out = transport;
 	return 0;
+
 close_window:
 	close_window(transport);
+	goto free_qps;
+release_window:
+	ontb_ntb_window_release(config->ntb, config->peer, config->window);
 free_qps:
 	free(transport->qps);
 free_transport:

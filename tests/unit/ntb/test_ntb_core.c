@@ -911,6 +911,27 @@ static void events_reach_the_client_merged_and_by_kind(void **state)
 	ontb_worker_pool_free(stepped);
 }
 
+static void a_window_has_one_owner_at_a_time(void **state)
+{
+	struct ontb_worker_pool *stepped;
+	struct ontb_ntb *ntb = make_stepped(&stepped);
+	unsigned int peers = ontb_ntb_nr_peers(ntb), windows = ontb_ntb_nr_windows(ntb);
+
+	(void)state;
+	assert_int_equal(ontb_ntb_window_claim(ntb, 0, windows - 1), 0);
+	assert_int_equal(ontb_ntb_window_claim(ntb, 0, windows - 1), -EBUSY);
+	for (unsigned int peer = 1; peer < peers; peer++)
+		assert_int_equal(ontb_ntb_window_claim(ntb, peer, windows - 1), 0);
+	assert_int_equal(ontb_ntb_window_claim(ntb, 0, windows), -ERANGE);
+	assert_int_equal(ontb_ntb_window_claim(ntb, peers, 0), -ERANGE);
+	ontb_ntb_window_release(ntb, 0, windows - 1);
+	ontb_ntb_window_release(ntb, 0, windows);
+	ontb_ntb_window_release(ntb, peers, 0);
+	assert_int_equal(ontb_ntb_window_claim(ntb, 0, windows - 1), 0);
+	ontb_ntb_free(ntb);
+	ontb_worker_pool_free(stepped);
+}
+
 static void a_bridge_has_one_client_at_a_time(void **state)
 {
 	struct ontb_worker_pool *stepped;
@@ -979,6 +1000,7 @@ int main(void)
 		cmocka_unit_test(registration_refuses_what_makes_no_sense),
 		cmocka_unit_test(a_bridge_keeps_what_was_registered),
 		cmocka_unit_test(events_reach_the_client_merged_and_by_kind),
+		cmocka_unit_test(a_window_has_one_owner_at_a_time),
 		cmocka_unit_test(a_bridge_has_one_client_at_a_time),
 		cmocka_unit_test(no_event_runs_after_the_client_has_left),
 	};
