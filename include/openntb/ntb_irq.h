@@ -4,6 +4,8 @@
  * interrupt is lost or misdirected. docs/grant-protocol.md has the protocol with its states.
  *
  *      owner                                              holder
+ *                               <----------------------- HELLO -------  both have said that they hold nothing:
+ *      events->link()           -- HELLO ---------------------------->  events->link()
  *      ontb_ntb_irq_alloc()
  *      ontb_irq_request()
  *      ontb_ntb_irq_grant()     -- GRANT(index, gen, offset, data) -->  events->granted()
@@ -35,7 +37,7 @@ struct ontb_ntb_irq_events {
 	void (*granted)(void *client, unsigned int peer, unsigned int index);
 	/** @revoked: It may not any more; triggers that run have ended. */
 	void (*revoked)(void *client, unsigned int peer, unsigned int index);
-	/** @link: Interrupts can be granted to @peer, or all of them are gone. */
+	/** @link: Interrupts can be granted to @peer; or all that it held, and all that were held of it, are gone. */
 	void (*link)(void *client, unsigned int peer, bool is_up);
 	/** @freed: An own interrupt that was being freed is gone; its index may be used again. */
 	void (*freed)(void *client, unsigned int index);
@@ -59,7 +61,8 @@ enum ontb_ntb_channel {
  * struct ontb_ntb_irqs_config - interrupts of one bridge
  * @nr_irqs:        Own interrupts at most, 1..65536.
  * @slot:           Slot of the function's MSI device for the domain.
- * @window:         Window to use for the interrupt addresses, or -1 for the last one. It is claimed: nobody else gets it.
+ * @window:         Window to use for the interrupt addresses, or -1 for the last one. It is claimed, see
+ *                  ontb_ntb_window_claim().
  * @channel:        How to talk.
  * @trust_peers:    Needed if the MSI parent does not isolate: a peer that can write to interrupt addresses can then raise any
  *                  vector of this host. Not needed with a guard.
@@ -96,11 +99,12 @@ void ontb_ntb_irqs_config_init(struct ontb_ntb_irqs_config *config);
  * Return: 0, or
  *         -EINVAL      a value is outside its range.
  *         -EPERM       the MSI parent does not isolate, there is no guard, and the caller does not trust the peers; logged.
- *         -EBUSY       the bridge has a client, or the slot a domain.
+ *         -EBUSY       the bridge has a client, the slot a domain, or the window another owner.
  *         -ERANGE      no such window.
  *         -EOPNOTSUPP  the bridge lacks the channel or the guard, or no window can be aligned to the interrupt addresses; logged.
- *         -ENOSPC      the parent cannot reserve that many.
+ *         -ENOSPC      the parent cannot reserve that many, or the guard has no room for two messages each; logged.
  *         -ENOMEM      no memory.
+ *         other        what the driver said when the link was enabled.
  */
 int ontb_ntb_irqs_new(struct ontb_ntb *ntb, const struct ontb_ntb_irqs_config *config, struct ontb_ntb_irqs **out);
 
@@ -134,7 +138,12 @@ int ontb_ntb_irq_alloc(struct ontb_ntb_irqs *irqs, unsigned int index, const str
  * @peer:  Peer; several may hold the same interrupt.
  *
  * Context: Not a handler.
- * Return: 0 (under way), -ENOENT, -ERANGE (no such peer), -EALREADY (it has it), -EBUSY (being revoked), -ENOLINK.
+ * Return: 0 (under way), or
+ *         -ENOENT    it is not allocated.
+ *         -ERANGE    no such peer.
+ *         -EALREADY  it has it, or is about to.
+ *         -EBUSY     it is being revoked or freed.
+ *         -ENOLINK   the peer is not there, see events->link; or it was cut off.
  */
 int ontb_ntb_irq_grant(struct ontb_ntb_irqs *irqs, unsigned int index, unsigned int peer);
 
@@ -152,12 +161,16 @@ int ontb_ntb_irq_revoke(struct ontb_ntb_irqs *irqs, unsigned int index, unsigned
 /**
  * ontb_ntb_irq_free() - take it back from all and free it
  * @irqs:  Interrupts of a bridge.
- * @index: Allocated, without a handler or about to lose it.
+ * @index: Allocated, without a handler or about to lose it; in quarantine because of one is fine too.
  *
- * Index, number and CPU vector stay in quarantine until every holder has confirmed or its link has died; events->freed follows.
+ * Index, number and CPU vector stay in quarantine until every holder has confirmed or its link has died; events->freed
+ * follows, and ontb_ntb_irq_settle() waits for it. If it still has a handler at that moment, it stays in quarantine (and counts
+ * as settled) until it is freed once more, after ontb_irq_free().
  *
  * Context: Not a handler.
- * Return: 0 (under way or done), -ENOENT, -EBUSY (it still has a handler when nobody holds it any more: nothing is freed).
+ * Return: 0 (under way), or
+ *         -ENOENT  it is not allocated.
+ *         -EBUSY   nobody holds it and it still has a handler: nothing is freed.
  */
 int ontb_ntb_irq_free(struct ontb_ntb_irqs *irqs, unsigned int index);
 
@@ -166,6 +179,8 @@ int ontb_ntb_irq_free(struct ontb_ntb_irqs *irqs, unsigned int index);
  * @irqs:       Interrupts of a bridge.
  * @index:      Index, or ONTB_MSI_ANY_INDEX for all.
  * @timeout_ns: How long; 0 only looks.
+ *
+ * In a stepped pool it steps the pool; time passes there when nothing else is to do.
  *
  * Context: Not a handler, not an event. Blocks.
  * Return: 0 or -ETIMEDOUT.
