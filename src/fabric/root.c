@@ -15,27 +15,18 @@
 
 #define WORD 8U
 
-static void store_byte(uint8_t *dst, uint8_t value)
-{
-	__atomic_store_n(dst, value, __ATOMIC_RELEASE);
-}
-
-static void store_word(uint8_t *dst, const uint8_t *src)
-{
-	uint64_t value;
-
-	memcpy(&value, src, sizeof(value));
-	__atomic_store_n((uint64_t *)(void *)dst, value, __ATOMIC_RELEASE);
-}
-
 static void copy_in(uint8_t *dst, const uint8_t *src, size_t len)
 {
+	uint64_t word;
+
 	for (; len && (uintptr_t)dst % WORD; len--)
-		store_byte(dst++, *src++);
-	for (; len >= WORD; len -= WORD, dst += WORD, src += WORD)
-		store_word(dst, src);
+		__atomic_store_n(dst++, *src++, __ATOMIC_RELEASE);
+	for (; len >= WORD; len -= WORD, dst += WORD, src += WORD) {
+		memcpy(&word, src, sizeof(word));
+		__atomic_store_n((uint64_t *)(void *)dst, word, __ATOMIC_RELEASE);
+	}
 	for (; len; len--)
-		store_byte(dst++, *src++);
+		__atomic_store_n(dst++, *src++, __ATOMIC_RELEASE);
 }
 
 /* Aligned halves of a word are stored whole too: interrupt data, indexes and doorbells are 32 bits wide. */

@@ -214,7 +214,7 @@ static void update_bars_locked(struct ontb_function *function) ONTB_MUST_HOLD(fu
 {
 	for (unsigned int b = 0; b < ONTB_NR_BARS; b++) {
 		const struct ontb_bar_info *bar = &function->info.bars[b];
-		const uint8_t *reg = function->bytes + CFG_BAR0 + 4 * b;
+		const uint8_t *reg = &function->bytes[CFG_BAR0 + 4 * b];
 		uint64_t addr;
 
 		if (!bar->size)
