@@ -217,7 +217,7 @@ static void serve(struct ontb_irq_desc *desc, unsigned int flags)
 		has_missed = false;
 		if (state & IRQ_PENDING && !state_is_blocked(state)) { /* only without SERVE_HANDLERS */
 			has_missed = desc->flow != ONTB_IRQ_LEVEL && !(state & IRQ_RESEND);
-			if (desc->flow == ONTB_IRQ_LEVEL) /* if it is still there, it comes again by itself */
+			if (desc->flow == ONTB_IRQ_LEVEL) /* unmasked: if it is still there, it comes again */
 				next &= ~IRQ_PENDING;
 			else
 				next |= IRQ_RESEND;
@@ -247,7 +247,7 @@ bool ontb_irq_settle(struct ontb_irq_desc *desc)
 
 void ontb_irq_serve_settled(struct ontb_irq_desc *desc)
 {
-	if (sys_of(desc)->resender)
+	if (sys_of(desc)->resender || desc->flow == ONTB_IRQ_LEVEL) /* a level comes again by itself */
 		serve(desc, 0);
 	else
 		ontb_irq_run_missed(desc);

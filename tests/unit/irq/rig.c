@@ -167,6 +167,11 @@ static const struct ontb_irq_domain_ops domain_ops = {
 	.deactivate = domain_deactivate,
 };
 
+const struct ontb_irq_domain_ops *rig_ops(void)
+{
+	return &domain_ops;
+}
+
 void rig_new(enum rig_workers workers)
 {
 	struct ontb_irq_system_config config = { .name = "host", .nr_cpus = RIG_NR_CPUS, .max_irqs = RIG_MAX_IRQS };

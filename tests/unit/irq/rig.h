@@ -70,7 +70,9 @@ extern struct ontb_worker_pool *rig_pool;
 void rig_new(enum rig_workers workers);
 /* Free it with all domains; they have no interrupts any more. */
 void rig_free(void);
-/* Add a domain; the first one added below a parent is made with @size. */
+/* Operations of its domains. */
+const struct ontb_irq_domain_ops *rig_ops(void);
+/* Add a domain; a @size of 0 makes it sparse. */
 struct rig_domain *rig_add(const char *tag, struct rig_domain *parent, unsigned int size);
 /* Allocate one interrupt, or fail the test. */
 unsigned int rig_alloc(struct rig_domain *domain);

@@ -60,9 +60,8 @@ static void system_refuses_what_no_host_is(void **state)
 
 static void domain_refuses_what_it_cannot_be(void **state)
 {
-	const struct ontb_irq_domain_ops no_free = { .alloc = (int (*)(struct ontb_irq_domain *, unsigned int,
-								       unsigned int, void *))0x8 };
-	struct ontb_irq_domain_config config = { .name = "x", .ops = &no_free };
+	const struct ontb_irq_domain_ops no_alloc = { .alloc = NULL };
+	struct ontb_irq_domain_config config = { .name = "x", .ops = &no_alloc };
 	struct ontb_irq_domain *out = NULL;
 	struct ontb_irq_system *other;
 	const struct ontb_irq_system_config other_config = { .name = "other", .nr_cpus = 1, .max_irqs = 1 };
@@ -78,11 +77,17 @@ static void domain_refuses_what_it_cannot_be(void **state)
 		for (unsigned int depth = 3; depth < ONTB_IRQ_MAX_DEPTH; depth++)
 			deepest = rig_add("more", deepest, 0);
 		rig_release(deepest, rig_alloc(deepest));
-		config = (struct ontb_irq_domain_config){ .name = "x",
-							  .ops = &(const struct ontb_irq_domain_ops){ NULL },
-							  .parent = deepest->domain };
+		config.ops = rig_ops();
+		config.parent = deepest->domain;
 		assert_int_equal(ontb_irq_domain_new(rig_sys, &config, &out), -EINVAL);
+		config.parent = root->domain;
 		assert_int_equal(ontb_irq_domain_new(other, &config, &out), -EINVAL);
+		config.parent = NULL;
+		config.name = NULL;
+		assert_int_equal(ontb_irq_domain_new(rig_sys, &config, &out), -EINVAL);
+		config.name = "x";
+		config.size = (16U << 20) + 1;
+		assert_int_equal(ontb_irq_domain_new(rig_sys, &config, &out), -EINVAL);
 	}
 	assert_null(out);
 	ontb_irq_system_free(other);
