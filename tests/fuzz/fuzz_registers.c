@@ -463,9 +463,13 @@ static void model_write_guard(unsigned int port, uint64_t offset, const uint8_t 
 	uint64_t value, mask;
 
 	if (touches(offset, buf, len, GUARD + 0x0c, 4, &value, &mask) && mask & 1) {
-		host->guard.is_on = value & 1;
-		host->guard.active_first = host->guard.first;
-		host->guard.active_size = host->guard.size;
+		if (value & 2) {
+			reset_model_guard(host);
+		} else {
+			host->guard.is_on = value & 1;
+			host->guard.active_first = host->guard.first;
+			host->guard.active_size = host->guard.size;
+		}
 	}
 	if (touches(offset, buf, len, GUARD + 0x10, 8, &value, &mask))
 		host->guard.first = (host->guard.first & ~mask) | value;
@@ -916,7 +920,7 @@ static void guard_properly(struct input *in, unsigned int port)
 		write_register(port, GUARD + 0x0c, 1, 4);
 		break;
 	case 1:
-		write_register(port, GUARD + 0x0c, how >> 7, how & 0x40 ? 1 : 4);
+		write_register(port, GUARD + 0x0c, (how >> 7) | (place & 2), how & 0x40 ? 1 : 4);
 		break;
 	case 2:
 		write_register(port, slot + 12, how >> 7, 4);

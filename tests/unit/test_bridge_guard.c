@@ -432,6 +432,26 @@ static void the_range_is_the_hosts_choice(void **state)
 	rig_close(&rig);
 }
 
+static void it_can_be_reset_by_its_host(void **state)
+{
+	struct rig rig;
+
+	(void)state;
+	open_rig(&rig);
+	set_slot(&rig, 0, 9, RIG_IRQ_BASE + 0x1000, 0x41);
+	w64(&rig, 0, GUARD(RANGE_FIRST), 0);
+	w32(&rig, 0, GUARD(CONTROL), 1);
+	w32(&rig, 0, GUARD(CONTROL), 3);
+	assert_int_equal(r32(&rig, 0, GUARD(CONTROL)), 0);
+	assert_int_equal(r64(&rig, 0, GUARD(RANGE_FIRST)), RIG_IRQ_BASE);
+	assert_int_equal(r64(&rig, 0, SLOT(9, ADDR)), 0);
+	assert_int_equal(r64(&rig, 0, SLOT(9, DATA)), 0);
+	w32(&rig, 0, GUARD(CONTROL), 1);
+	send(&rig, 0x1000, 0x41);
+	assert_int_equal(rig.hosts[0].nr_msis, 0);
+	rig_close(&rig);
+}
+
 static void a_lost_host_leaves_it_off_and_empty(void **state)
 {
 	struct rig rig;
@@ -543,6 +563,7 @@ int main(void)
 		cmocka_unit_test(a_message_counts_when_its_control_is_written),
 		cmocka_unit_test(a_message_that_cannot_be_stays_out),
 		cmocka_unit_test(the_range_is_the_hosts_choice),
+		cmocka_unit_test(it_can_be_reset_by_its_host),
 		cmocka_unit_test(a_lost_host_leaves_it_off_and_empty),
 		cmocka_unit_test(nothing_arrives_after_its_slot_was_closed),
 	};

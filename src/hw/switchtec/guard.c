@@ -15,11 +15,15 @@
 #include "hw/bridge/port.h"
 #include "hw/switchtec/handlers.h"
 
+#define CONTROL_ON    1U
+#define CONTROL_RESET 2U
+
 /**
  * struct change - what the exclusive half of a write to a control register needs
  * @port:     Port whose guard it is.
  * @slot:     Slot.
  * @is_on:    Open the slot, or switch the guard on.
+ * @is_reset: Put all back as after a reset.
  * @first:    Address, or first guarded address.
  * @size:     Guarded bytes.
  * @data:     Value of the message.
@@ -29,6 +33,7 @@ struct change {
 	struct ontb_port *port;
 	unsigned int slot;
 	bool is_on;
+	bool is_reset;
 	uint64_t first;
 	uint64_t size;
 	uint32_t data;
@@ -113,14 +118,26 @@ void ontb_sw_write_guard_range(const struct ontb_sw_access *access, uint64_t val
 static void switch_exclusive(void *arg)
 {
 	const struct change *change = arg;
+	struct ontb_port *port = change->port;
 
-	ontb_guard_switch(&change->port->guard, change->is_on, change->first, change->size);
+	if (change->is_reset) {
+		ontb_guard_reset(&port->guard);
+		ontb_sw_guard_reset(ontb_sw_of(port), port->idx);
+		return;
+	}
+	ontb_guard_switch(&port->guard, change->is_on, change->first, change->size);
 }
 
 void ontb_sw_write_guard_control(const struct ontb_sw_access *access, uint64_t value, uint64_t mask)
 {
 	const struct ontb_sw_guard_regs *regs = regs_of(access);
-	struct change change = { .port = access->port, .is_on = value & 1, .first = regs->first, .size = regs->size };
+	struct change change = {
+		.port = access->port,
+		.is_on = value & CONTROL_ON,
+		.is_reset = value & CONTROL_RESET,
+		.first = regs->first,
+		.size = regs->size,
+	};
 
 	if (mask & 1)
 		ontb_port_exclusive(access->port, switch_exclusive, &change);
