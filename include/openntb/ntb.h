@@ -216,6 +216,17 @@ void ontb_ntb_doorbell_event(struct ontb_ntb *ntb);
 void ontb_ntb_message_event(struct ontb_ntb *ntb);
 
 /**
+ * ontb_ntb_flush_events() - for drivers: wait until the client has heard of all events so far
+ * @ntb: Bridge.
+ *
+ * Events merge. A driver that has taken a link down calls this before it may bring it up again, or the client would see
+ * nothing but a link that is up.
+ *
+ * Context: Not an event, not a handler; no lock held that an event may take. In a stepped pool events run here.
+ */
+void ontb_ntb_flush_events(struct ontb_ntb *ntb);
+
+/**
  * ontb_ntb_set_client() - use a bridge
  * @ntb:    Bridge.
  * @events: What to be told, constant over the use; NULL ends the use, and on return no event runs any more.

@@ -209,6 +209,11 @@ void ontb_ntb_message_event(struct ontb_ntb *ntb)
 	post(ntb, ONTB_NTB_EVENT_MESSAGE);
 }
 
+void ontb_ntb_flush_events(struct ontb_ntb *ntb)
+{
+	ontb_worker_flush(ntb->worker);
+}
+
 int ontb_ntb_set_client(struct ontb_ntb *ntb, const struct ontb_ntb_events *events, void *client)
 {
 	int ret = 0;
