@@ -130,7 +130,7 @@ static bool model_host(char **words, unsigned int nr)
 	    ram % 4096 || (strcmp(remap, "on") != 0 && strcmp(remap, "off") != 0) || nr_known != nr - 2)
 		return false;
 	memset(host, 0, sizeof(*host));
-	strcpy(host->name, words[1]);
+	memcpy(host->name, words[1], strlen(words[1]));
 	host->nr_cpus = (unsigned int)cpus;
 	host->ram_size = ram;
 	host->remap = !strcmp(remap, "on");
