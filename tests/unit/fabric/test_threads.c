@@ -148,6 +148,53 @@ static void nothing_is_lost_while_everything_changes(void **state)
 	rig_close(&rig);
 }
 
+/* A CPU answers the interrupt of the other host with the same one, and each tenth time with a doorbell too. */
+static void answer(void *arg, unsigned int cpu, unsigned int vector)
+{
+	struct rig_host *host = arg;
+	unsigned int n = atomic_load(&host->counts[vector]) + 1;
+
+	host->m->ops->apic_write(host->m, cpu, ONTB_APIC_EOI, 0);
+	if (vector == 0x51) {
+		rig_write(&rig, host->idx, sw[host->idx].bar0 + ontb_sw_dbmsg(host->idx) + 0x1010, UINT64_MAX, 8);
+	} else {
+		serve(host->idx, vector, n);
+		if (n % 10 == 0)
+			rig_ring(&sw[host->idx], host->idx ? 1 : 1ULL << 32);
+	}
+	atomic_store_explicit(&host->counts[vector], n, memory_order_release);
+}
+
+static void cpus_of_both_hosts_answer_each_other(void **state)
+{
+	uint64_t deadline = ontb_clock_ns() + 60 * ONTB_NS_PER_S;
+
+	(void)state;
+	open_pair();
+	for (unsigned int h = 0; h < 2; h++) {
+		struct ontb_machine *m = rig.hosts[h].m;
+
+		for (unsigned int c = 0; c < 2; c++)
+			m->ops->cpu_stop(m, c);
+		m->ops->set_entry(m, answer, &rig.hosts[h]);
+		for (unsigned int c = 0; c < 2; c++) {
+			assert_int_equal(m->ops->cpu_start(m, c), 0);
+			m->ops->apic_write(m, c, ONTB_APIC_SVR, 0x1ff);
+		}
+	}
+	for (unsigned int v = 0x60; v < 0x68; v++)
+		serve(0, v, 0);
+	for (unsigned int v = 0x60; v < 0x68; v++) {
+		while (rig_count(&rig, 0, v) < NR_ROUNDS || rig_count(&rig, 1, v) < NR_ROUNDS) {
+			assert_true(ontb_clock_ns() < deadline);
+			sched_yield();
+		}
+	}
+	assert_true(rig_count(&rig, 0, 0x51) > 0);
+	assert_true(rig_count(&rig, 1, 0x51) > 0);
+	rig_close(&rig);
+}
+
 static void *shoot(void *arg)
 {
 	(void)arg;
@@ -212,6 +259,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(nothing_is_lost_while_everything_changes),
+		cmocka_unit_test(cpus_of_both_hosts_answer_each_other),
 		cmocka_unit_test(function_may_go_and_come_while_all_shoot_at_it),
 	};
 
