@@ -63,7 +63,8 @@ int ontb_x86_new(const struct ontb_x86_config *config, struct ontb_x86 **out);
 
 /**
  * ontb_x86_free() - stop all CPUs and take the root domains away
- * @x86: Root or NULL. No other domain is below its domains; one that is, is logged and leaks with everything above it.
+ * @x86: Root or NULL. No other domain is below its domains. If one is, that is logged, and @x86 stays, with its CPUs stopped;
+ *       it can be freed again later.
  *
  * Context: Not a handler. Waits for RCU.
  */

@@ -112,32 +112,40 @@ static int start_cpu(struct ontb_x86 *x86, unsigned int cpu)
 	return 0;
 }
 
-/* Raise again, where its interrupt is now, what a stopped CPU has not taken. */
-static void resend(struct ontb_x86 *x86, unsigned int cpu)
+/*
+ * Raise again, where its interrupt is now, what a stopped CPU has not taken. With the vector lock held: what is pending at a
+ * target before an interrupt leaves it is taken before the target is freed.
+ */
+static void resend_locked(struct ontb_x86 *x86, unsigned int cpu) ONTB_MUST_HOLD(x86->slots.lock)
 {
-	unsigned int to_cpu, to_vector;
+	const struct ontb_slot *to;
 
 	for (unsigned int v = ONTB_VECTOR_FIRST; v <= ONTB_VECTOR_LAST; v++) {
 		if (!is_pending(x86, cpu, v))
 			continue;
-		if (ontb_slots_forward(&x86->slots, cpu, v, &to_cpu, &to_vector)) {
+		to = ontb_slots_forward_locked(&x86->slots, cpu, v);
+		if (to) {
+			ontb_x86_ipi(x86, to->cpu, to->vector);
+			atomic_fetch_add_explicit(&x86->nr_resent, 1, memory_order_relaxed);
+		} else {
 			atomic_fetch_add_explicit(&x86->slots.cpus[cpu].nr_late, 1, memory_order_relaxed);
-			continue;
 		}
-		ontb_x86_ipi(x86, to_cpu, to_vector);
-		atomic_fetch_add_explicit(&x86->nr_resent, 1, memory_order_relaxed);
 	}
 }
 
 static void stop_cpu(struct ontb_x86 *x86, unsigned int cpu)
 {
-	uint64_t waiting[4];
-
 	x86->machine->ops->cpu_stop(x86->machine, cpu);
 	ontb_slots_set_running(&x86->slots, cpu, false);
-	resend(x86, cpu);
-	ontb_slots_waiting(&x86->slots, cpu, waiting);
-	ontb_slots_clean(&x86->slots, cpu, waiting);
+}
+
+/* Free what waits for a CPU that does not run any more. */
+static void clean_up_for(struct ontb_x86 *x86, unsigned int cpu)
+{
+	uint64_t vectors[4];
+
+	ontb_slots_waiting(&x86->slots, cpu, vectors);
+	ontb_slots_clean(&x86->slots, cpu, vectors);
 }
 
 int ontb_x86_start_cpus(struct ontb_x86 *x86)
@@ -160,8 +168,10 @@ int ontb_x86_start_cpus(struct ontb_x86 *x86)
 void ontb_x86_stop_cpus(struct ontb_x86 *x86)
 {
 	for (unsigned int cpu = 0; cpu < x86->machine->nr_cpus; cpu++) {
-		if (x86->slots.cpus[cpu].is_running)
-			stop_cpu(x86, cpu);
+		if (!x86->slots.cpus[cpu].is_running)
+			continue;
+		stop_cpu(x86, cpu);
+		clean_up_for(x86, cpu);
 	}
 }
 
@@ -196,6 +206,10 @@ static int offline_locked(struct ontb_x86 *x86, unsigned int cpu, uint64_t timeo
 	if (ret)
 		goto open;
 	stop_cpu(x86, cpu);
+	ontb_lock(&x86->slots.lock);
+	resend_locked(x86, cpu);
+	ontb_unlock(&x86->slots.lock);
+	clean_up_for(x86, cpu);
 	return 0;
 
 open:

@@ -173,12 +173,10 @@ int ontb_slots_take(struct ontb_slots *slots, struct ontb_slot_owner *owner, con
 	if (!owner->old)
 		ret = choose_locked(slots, allowed, wait_ns, &slot);
 	if (!ret) {
-		if (owner->live)
-			owner->live->state = ONTB_SLOT_OLD;
 		owner->old = owner->live;
 		owner->live = slot;
 		slot->owner = owner;
-		slot->state = ONTB_SLOT_LIVE;
+		slot->state = ONTB_SLOT_TAKEN;
 		slots->cpus[slot->cpu].nr_used++;
 		ontb_rcu_publish(slots->cpus[slot->cpu].descs[slot->vector], owner->desc);
 		*cpu = slot->cpu;
@@ -337,18 +335,9 @@ void ontb_slots_set_running(struct ontb_slots *slots, unsigned int cpu, bool run
 	ontb_unlock(&slots->lock);
 }
 
-int ontb_slots_forward(struct ontb_slots *slots, unsigned int cpu, unsigned int vector, unsigned int *to_cpu,
-		       unsigned int *to_vector)
+const struct ontb_slot *ontb_slots_forward_locked(const struct ontb_slots *slots, unsigned int cpu, unsigned int vector)
 {
 	const struct ontb_slot *slot = &slots->cpus[cpu].slots[vector];
-	int ret = -ENOENT;
 
-	ontb_lock(&slots->lock);
-	if (slot->owner && slot->owner->live) {
-		*to_cpu = slot->owner->live->cpu;
-		*to_vector = slot->owner->live->vector;
-		ret = 0;
-	}
-	ontb_unlock(&slots->lock);
-	return ret;
+	return slot->owner ? slot->owner->live : NULL;
 }

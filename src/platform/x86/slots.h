@@ -2,13 +2,12 @@
 /*
  * Vectors of all CPUs: who has which, and when one may be given to somebody else.
  *
- *      FREE --take--> LIVE --replace--> OLD --retire--> WAITING --clean--> FREE
- *                       \------------------------------/
+ *      FREE --take--> TAKEN --retire--> WAITING --clean--> FREE
  *
- * A slot is a vector of one CPU. LIVE is an interrupt's target; OLD its former one, which messages may still name; WAITING
- * one that no message names any more, but whose last message may lie in the CPU's local APIC: the CPU itself frees it, in
- * a clean-up interrupt that has a lower priority than all devices'. A CPU finds the interrupt of a vector in a table that it
- * reads without a lock.
+ * A slot is a vector of one CPU. One that is TAKEN is an interrupt's live target, or its old one, which messages may still
+ * name; WAITING is one that no message names any more, but whose last message may lie in the CPU's local APIC: the CPU itself
+ * frees it, in a clean-up interrupt that has a lower priority than all devices'. A CPU finds the interrupt of a vector in a
+ * table that it reads without a lock.
  */
 #ifndef ONTB_PLATFORM_X86_SLOTS_H
 #define ONTB_PLATFORM_X86_SLOTS_H
@@ -32,8 +31,7 @@
 
 enum ontb_slot_state {
 	ONTB_SLOT_FREE,
-	ONTB_SLOT_LIVE,
-	ONTB_SLOT_OLD,
+	ONTB_SLOT_TAKEN,
 	ONTB_SLOT_WAITING,
 	ONTB_SLOT_LOST, /* hardware that has failed may raise it at any time: nobody gets it any more */
 };
@@ -270,17 +268,14 @@ void ontb_slots_clean(struct ontb_slots *slots, unsigned int cpu, const uint64_t
 void ontb_slots_set_running(struct ontb_slots *slots, unsigned int cpu, bool running);
 
 /**
- * ontb_slots_forward() - where what is pending for a vector of a stopped CPU has to go
+ * ontb_slots_forward_locked() - where what is pending for a vector of a stopped CPU has to go
  * @slots:  Vectors.
  * @cpu:    Stopped CPU.
  * @vector: Vector.
- * @to_cpu: OUT.
- * @to_vector: OUT.
  *
- * Context: Any thread. Takes the vector lock.
- * Return: 0, or -ENOENT if it has no interrupt.
+ * Return: Live target of its interrupt, or NULL if it has none.
  */
-int ontb_slots_forward(struct ontb_slots *slots, unsigned int cpu, unsigned int vector, unsigned int *to_cpu,
-		       unsigned int *to_vector) ONTB_MUST_CHECK;
+const struct ontb_slot *ontb_slots_forward_locked(const struct ontb_slots *slots, unsigned int cpu, unsigned int vector)
+	ONTB_MUST_HOLD(slots->lock);
 
 #endif

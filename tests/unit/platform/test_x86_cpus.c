@@ -206,6 +206,23 @@ static void interrupt_bound_to_a_cpu_that_goes_is_served_elsewhere(void **state)
 	rig_free(rig);
 }
 
+static void cpu_that_is_only_said_to_be_off_line_is_not_chosen(void **state)
+{
+	struct rig *rig = stepped(2, false);
+	struct rig_dev *dev = rig_dev_new(rig, RID, 8);
+
+	(void)state;
+	assert_int_equal(ontb_irq_cpu_set_online(rig->irqs, 1, false), 0);
+	rig_dev_start(dev, 0, 8);
+	assert_int_equal(ontb_x86_cpu_nr_used(rig->x86, 1), 0);
+	assert_int_equal(rig_irq_move(&dev->irqs[0], 1), -EINVAL);
+	assert_int_equal(ontb_irq_cpu_set_online(rig->irqs, 1, true), 0);
+	assert_int_equal(rig_irq_move(&dev->irqs[0], 1), 0);
+	assert_int_equal(ontb_x86_cpu_nr_used(rig->x86, 1), 1);
+	rig_dev_stop(dev);
+	rig_free(rig);
+}
+
 static void vectors_that_wait_on_a_cpu_that_stops_are_free_at_once(void **state)
 {
 	struct rig *rig = stepped(2, false);
@@ -270,6 +287,26 @@ static void configuration_that_does_not_fit_is_refused(void **state)
 	rig_free_machine(rig);
 }
 
+static void root_that_devices_still_stand_on_stays_until_they_are_gone(void **state)
+{
+	(void)state;
+	for (unsigned int has_vtd = 0; has_vtd < 2; has_vtd++) {
+		struct rig *rig = stepped(2, has_vtd);
+		struct rig_dev *dev = rig_dev_new(rig, RID, 2);
+
+		rig_dev_start(dev, 0, 2);
+		rig_irq_fire(&dev->irqs[0]);
+		rig_log_start();
+		ontb_x86_free(rig->x86);
+		assert_true(rig_log_has("rig: root domains not freed: devices still have domains below them"));
+		rig_log_end();
+		/* Its CPUs take nothing any more, and the device can go. */
+		assert_false(rig_step(rig));
+		rig_dev_stop(dev);
+		rig_free(rig);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -279,7 +316,9 @@ int main(void)
 		cmocka_unit_test(cpu_that_is_needed_for_what_is_reserved_stays_on_line),
 		cmocka_unit_test(cpus_that_do_not_exist_or_are_as_wanted_are_refused),
 		cmocka_unit_test(interrupt_bound_to_a_cpu_that_goes_is_served_elsewhere),
+		cmocka_unit_test(cpu_that_is_only_said_to_be_off_line_is_not_chosen),
 		cmocka_unit_test(vectors_that_wait_on_a_cpu_that_stops_are_free_at_once),
+		cmocka_unit_test(root_that_devices_still_stand_on_stays_until_they_are_gone),
 		cmocka_unit_test(configuration_that_does_not_fit_is_refused),
 	};
 

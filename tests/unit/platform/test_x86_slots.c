@@ -330,23 +330,55 @@ static void full_cpu_is_waited_for_while_it_has_something_to_clean(void **state)
 	assert_true(ontb_clock_ns() - before_ns < 50 * ONTB_NS_PER_S);
 }
 
+static const struct ontb_slot *forward(struct ontb_slots *slots, unsigned int cpu, unsigned int vector)
+{
+	const struct ontb_slot *to;
+
+	ontb_lock(&slots->lock);
+	to = ontb_slots_forward_locked(slots, cpu, vector);
+	ontb_unlock(&slots->lock);
+	return to;
+}
+
 static void what_is_pending_follows_its_interrupt(void **state)
 {
 	struct ontb_slots *slots = *state;
 	struct ontb_cpumask zero = ontb_cpumask_of(0), one = ontb_cpumask_of(1);
 	struct ontb_slot_owner owner = { .desc = desc_of(0) };
-	unsigned int vector, to_cpu, to_vector;
+	unsigned int vector;
 
 	(void)take(slots, &owner, &zero);
 	vector = owner.live->vector;
 	(void)take(slots, &owner, &one);
 	assert_int_equal(ontb_slots_retire_old(slots, &owner), 0);
-	assert_int_equal(ontb_slots_forward(slots, 0, vector, &to_cpu, &to_vector), 0);
-	assert_int_equal(to_cpu, 1);
-	assert_int_equal(to_vector, owner.live->vector);
+	assert_ptr_equal(forward(slots, 0, vector), owner.live);
 	retire_all(slots, &owner);
-	assert_int_equal(ontb_slots_forward(slots, 0, vector, &to_cpu, &to_vector), -ENOENT);
-	assert_int_equal(ontb_slots_forward(slots, 2, vector, &to_cpu, &to_vector), -ENOENT);
+	assert_null(forward(slots, 0, vector));
+	assert_null(forward(slots, 2, vector));
+}
+
+static void lost_targets_are_in_no_table_and_never_given_away(void **state)
+{
+	struct ontb_slots *slots = *state;
+	struct ontb_cpumask zero = ontb_cpumask_of(0), one = ontb_cpumask_of(1);
+	struct ontb_slot_owner owner = { .desc = desc_of(0) }, others[ONTB_X86_NR_VECTORS] = { 0 };
+	struct ontb_slot *old;
+	unsigned int cpu;
+
+	(void)take(slots, &owner, &zero);
+	old = owner.live;
+	(void)take(slots, &owner, &one);
+	ontb_slots_lose(slots, &owner);
+	assert_null(owner.live);
+	assert_null(owner.old);
+	assert_ptr_equal(slots->cpus[0].descs[old->vector], ontb_slot_retired);
+	for (unsigned int i = 0; i < ONTB_X86_NR_VECTORS - 1; i++) {
+		(void)take(slots, &others[i], &zero);
+		assert_ptr_not_equal(others[i].live, old);
+	}
+	assert_int_equal(ontb_slots_take(slots, &others[ONTB_X86_NR_VECTORS - 1], &zero, 0, &cpu), -ENOSPC);
+	clean(slots, 0);
+	assert_int_equal(slots->cpus[0].nr_used, ONTB_X86_NR_VECTORS);
 }
 
 int main(void)
@@ -367,6 +399,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(full_cpu_is_waited_for_while_it_has_something_to_clean, setup,
 						teardown),
 		cmocka_unit_test_setup_teardown(what_is_pending_follows_its_interrupt, setup, teardown),
+		cmocka_unit_test_setup_teardown(lost_targets_are_in_no_table_and_never_given_away, setup, teardown),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);

@@ -198,6 +198,29 @@ static void no_message_is_lost_while_remapped_interrupts_move(void **state)
 	check_moves(true);
 }
 
+/**
+ * struct mover - a thread that moves interrupts to CPUs that may just be going
+ * @dev:  Device.
+ * @stop: Ends it. Atomic.
+ */
+struct mover {
+	struct rig_dev *dev;
+	_Atomic bool *stop;
+};
+
+static void *run_mover(void *arg)
+{
+	const struct mover *mover = arg;
+
+	for (unsigned int i = 0; !atomic_load(mover->stop); i++) {
+		int ret = rig_irq_move(&mover->dev->irqs[i % NR_PEERS], i % NR_CPUS);
+
+		assert_true(!ret || ret == -EINVAL);
+		(void)sched_yield();
+	}
+	return NULL;
+}
+
 static void check_hotplug(bool has_vtd)
 {
 	struct rig *rig = threaded(has_vtd);
@@ -205,9 +228,12 @@ static void check_hotplug(bool has_vtd)
 	struct peer peers[NR_PEERS];
 	struct ontb_x86_status status;
 	_Atomic bool stop = false;
-	uint64_t end_ns = ontb_clock_ns() + RUN_NS, nr_rounds = 0;
+	struct mover mover = { .dev = dev, .stop = &stop };
+	uint64_t end_ns = ontb_clock_ns() + RUN_NS, nr_rounds = 0, nr_sent;
+	pthread_t thread;
 
 	start_peers(dev, &stop, peers);
+	assert_int_equal(pthread_create(&thread, NULL, run_mover, &mover), 0);
 	while (ontb_clock_ns() < end_ns) {
 		unsigned int cpu = (unsigned int)(nr_rounds++ % NR_CPUS);
 
@@ -215,10 +241,11 @@ static void check_hotplug(bool has_vtd)
 		assert_int_equal(ontb_x86_cpu_nr_used(rig->x86, cpu), 0);
 		assert_int_equal(ontb_x86_cpu_online(rig->x86, cpu), 0);
 	}
+	nr_sent = stop_peers(peers, &stop);
+	assert_int_equal(pthread_join(thread, NULL), 0);
 	ontb_x86_status(rig->x86, &status);
 	print_message("# %llu messages while CPUs went and came %llu times, %llu of them raised again\n",
-		      (unsigned long long)stop_peers(peers, &stop), (unsigned long long)nr_rounds,
-		      (unsigned long long)status.nr_resent);
+		      (unsigned long long)nr_sent, (unsigned long long)nr_rounds, (unsigned long long)status.nr_resent);
 	assert_true(nr_rounds > 4);
 	assert_int_equal(ontb_irq_spurious(rig->irqs), 0);
 	rig_dev_stop(dev);

@@ -272,6 +272,7 @@ static void message_that_comes_between_clean_up_and_its_look_keeps_its_vector(vo
 	assert_int_equal(rig_irq_move(irq, 1), 0);
 	rig_send(rig, RID, &old);
 	rig_irq_confirm(irq);
+	(void)atomic_fetch_and(&rig->bus.lapics[0].irr[0], ~(1ULL << ONTB_VECTOR_CLEANUP));
 	rig->cpus[0].entry(rig->cpus[0].arg, 0, ONTB_VECTOR_CLEANUP);
 	assert_int_equal(status_of(rig).nr_waiting, 1);
 	assert_count(irq, 0);
