@@ -124,6 +124,24 @@ struct ontb_irq_data {
 #define ONTB_IRQ_SET_UNCHANGED 2 /* the present target is in the mask already */
 
 /**
+ * struct ontb_irq_drain - wait until what has arrived is in the hands of handlers; memory of who waits
+ * @next: The root domain's while it is under way.
+ * @done: Called once, perhaps in a handler; must not block.
+ * @cpus: CPUs where messages may be pending; filled by ontb_irq_drain_add(), emptied on the way.
+ * @seen: The root domain's, and so is @is_under_way.
+ * @is_under_way: .
+ *
+ * All zero at first.
+ */
+struct ontb_irq_drain {
+	struct ontb_irq_drain *next;
+	void (*done)(struct ontb_irq_drain *drain);
+	struct ontb_cpumask cpus;
+	bool seen;
+	bool is_under_way;
+};
+
+/**
  * struct ontb_irq_chip - operations of an interrupt controller
  *
  * An operation that is NULL is left to the next chip on the way to the root that has it, except @write_msg: the first
@@ -160,6 +178,8 @@ struct ontb_irq_chip {
 	void (*move_done)(struct ontb_irq_data *data);
 	/** @compose_msg: The message that raises this interrupt; only after activation. Return: 0 or -errno. */
 	int (*compose_msg)(struct ontb_irq_data *data, struct ontb_msi_msg *msg);
+	/** @pending_cpus: Add to @cpus where a message of this interrupt that has arrived may be pending. */
+	void (*pending_cpus)(struct ontb_irq_data *data, struct ontb_cpumask *cpus);
 	/**
 	 * @write_msg: Put a message where the device finds it. @msg is NULL on deactivation: there is none any more.
 	 * Return: 0 if none of the earlier messages can arrive any more when it returns; -EINPROGRESS if holders have to
@@ -190,6 +210,13 @@ struct ontb_irq_domain_ops {
 	int (*activate)(struct ontb_irq_domain *domain, struct ontb_irq_data *data);
 	/** @deactivate: Undo @activate, and a move that is not done; the parent follows. May be NULL. */
 	void (*deactivate)(struct ontb_irq_domain *domain, struct ontb_irq_data *data);
+	/**
+	 * @drain: Root domains: call @drain->done when every CPU of @drain->cpus has taken what was pending there now. No lock
+	 * held. NULL if nothing can be pending between a controller and a CPU.
+	 */
+	void (*drain)(struct ontb_irq_domain *domain, struct ontb_irq_drain *drain);
+	/** @drain_cancel: Forget a drain; on return done() does not run and will not. NULL if @drain is. */
+	void (*drain_cancel)(struct ontb_irq_domain *domain, struct ontb_irq_drain *drain);
 };
 
 /**
@@ -713,6 +740,38 @@ void ontb_irq_move_complete(struct ontb_irq_data *data);
  * Return: 0, -ENOENT or -ETIMEDOUT.
  */
 int ontb_irq_move_wait(struct ontb_irq_system *sys, unsigned int virq, uint64_t timeout_ns);
+
+/**
+ * ontb_irq_drain_add() - have a drain wait for what has arrived for an interrupt
+ * @drain: Drain that is not under way.
+ * @data:  Outermost data of the interrupt.
+ *
+ * Context: Any thread, not a handler, no chip operation.
+ */
+void ontb_irq_drain_add(struct ontb_irq_drain *drain, struct ontb_irq_data *data);
+
+/**
+ * ontb_irq_drain_start() - wait until handlers have been run for all that has arrived
+ * @domain: A domain of the interrupts that were added.
+ * @drain:  Drain; its memory stays until done() or ontb_irq_drain_cancel().
+ * @done:   Called once: in this call if there is nothing to wait for, otherwise perhaps in a handler.
+ *
+ * Between a controller that has taken a message and the CPU that runs its handler lies time. Who knows that no more messages come
+ * uses this to know that none is on its way inside either.
+ *
+ * Context: Any thread, not a handler. Does not wait.
+ */
+void ontb_irq_drain_start(struct ontb_irq_domain *domain, struct ontb_irq_drain *drain,
+			  void (*done)(struct ontb_irq_drain *drain));
+
+/**
+ * ontb_irq_drain_cancel() - wait no more
+ * @domain: As for ontb_irq_drain_start().
+ * @drain:  Drain; one that is done is fine.
+ *
+ * Context: Not a handler. On return done() does not run and will not.
+ */
+void ontb_irq_drain_cancel(struct ontb_irq_domain *domain, struct ontb_irq_drain *drain);
 
 /**
  * ontb_irq_compose() - the message that raises an interrupt now

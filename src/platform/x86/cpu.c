@@ -37,6 +37,53 @@ static bool is_pending(struct ontb_x86 *x86, unsigned int cpu, unsigned int vect
 	return has_bit(x86, cpu, ONTB_APIC_IRR, vector);
 }
 
+/* Whether anything for devices is pending. */
+static bool is_idle(struct ontb_x86 *x86, unsigned int cpu)
+{
+	for (unsigned int v = ONTB_VECTOR_FIRST & ~31U; v <= ONTB_VECTOR_LAST; v += 32) {
+		uint64_t bits = x86->machine->ops->apic_read(x86->machine, cpu, ONTB_APIC_IRR + v / 32);
+
+		if (v < ONTB_VECTOR_FIRST) /* the clean-up vector and its neighbours */
+			bits &= ~((1ULL << (ONTB_VECTOR_FIRST - v)) - 1);
+		if (bits)
+			return false;
+	}
+	return true;
+}
+
+void ontb_x86_drain(struct ontb_x86 *x86, struct ontb_irq_drain *drain)
+{
+	unsigned int cpu = ontb_slots_drain(&x86->slots, drain);
+
+	if (cpu != ONTB_MAX_CPUS)
+		ontb_x86_ipi(x86, cpu, ONTB_VECTOR_CLEANUP);
+	else
+		drain->done(drain);
+}
+
+void ontb_x86_drain_cancel(struct ontb_x86 *x86, struct ontb_irq_drain *drain)
+{
+	int ret;
+
+	/* Who goes on with a drain, or calls done(), is in a read-side section of RCU. */
+	do {
+		ret = ontb_slots_drain_cancel(&x86->slots, drain);
+		if (ret)
+			ontb_rcu_synchronize();
+	} while (ret == -EAGAIN);
+}
+
+/* Go on with the drains for which this CPU has done enough. */
+static void go_on_draining(struct ontb_x86 *x86, unsigned int cpu, bool *again)
+{
+	struct ontb_irq_drain *drain = ontb_slots_drained(&x86->slots, cpu, is_idle(x86, cpu), again), *next;
+
+	for (; drain; drain = next) {
+		next = drain->next;
+		ontb_x86_drain(x86, drain);
+	}
+}
+
 /*
  * Free the vectors that interrupts have left. What was pending when they left has been taken already, because it has a
  * higher priority; but another vector may have been left, and a last message for it come, after this CPU went for this
@@ -55,6 +102,7 @@ static void clean_up(struct ontb_x86 *x86, unsigned int cpu)
 		}
 	}
 	ontb_slots_clean(&x86->slots, cpu, vectors);
+	go_on_draining(x86, cpu, &again);
 	if (again)
 		ontb_x86_ipi(x86, cpu, ONTB_VECTOR_CLEANUP);
 }
@@ -133,6 +181,22 @@ static void resend_locked(struct ontb_x86 *x86, unsigned int cpu) ONTB_MUST_HOLD
 	}
 }
 
+/* What was pending here may be anywhere now: who waited for this CPU waits for all. */
+static void move_drains(struct ontb_x86 *x86, unsigned int cpu)
+{
+	bool again = false;
+	struct ontb_irq_drain *drain, *next;
+
+	ontb_rcu_read_lock();
+	drain = ontb_slots_drained(&x86->slots, cpu, true, &again);
+	for (; drain; drain = next) {
+		next = drain->next;
+		drain->cpus = ontb_cpumask_all(x86->machine->nr_cpus);
+		ontb_x86_drain(x86, drain);
+	}
+	ontb_rcu_read_unlock();
+}
+
 static void stop_cpu(struct ontb_x86 *x86, unsigned int cpu)
 {
 	x86->machine->ops->cpu_stop(x86->machine, cpu);
@@ -146,6 +210,7 @@ static void clean_up_for(struct ontb_x86 *x86, unsigned int cpu)
 
 	ontb_slots_waiting(&x86->slots, cpu, vectors);
 	ontb_slots_clean(&x86->slots, cpu, vectors);
+	move_drains(x86, cpu);
 }
 
 int ontb_x86_start_cpus(struct ontb_x86 *x86)

@@ -7,6 +7,7 @@
 
 #include "base/annotate.h"
 
+struct ontb_irq_drain;
 struct ontb_x86;
 
 /**
@@ -44,5 +45,23 @@ int ontb_x86_start_cpus(struct ontb_x86 *x86) ONTB_MUST_CHECK;
  * Context: Not a handler.
  */
 void ontb_x86_stop_cpus(struct ontb_x86 *x86);
+
+/**
+ * ontb_x86_drain() - struct ontb_irq_domain_ops.drain of the vector domain
+ * @x86:   Root.
+ * @drain: Drain that is in no list.
+ *
+ * Context: Any thread, no lock held; also a clean-up interrupt.
+ */
+void ontb_x86_drain(struct ontb_x86 *x86, struct ontb_irq_drain *drain);
+
+/**
+ * ontb_x86_drain_cancel() - struct ontb_irq_domain_ops.drain_cancel of the vector domain
+ * @x86:   Root.
+ * @drain: Drain.
+ *
+ * Context: Not a handler. Waits for handlers that run.
+ */
+void ontb_x86_drain_cancel(struct ontb_x86 *x86, struct ontb_irq_drain *drain);
 
 #endif

@@ -341,3 +341,82 @@ const struct ontb_slot *ontb_slots_forward_locked(const struct ontb_slots *slots
 
 	return slot->owner ? slot->owner->live : NULL;
 }
+
+void ontb_slots_pending_cpus(struct ontb_slots *slots, const struct ontb_slot_owner *owner, struct ontb_cpumask *cpus)
+{
+	ontb_lock(&slots->lock);
+	if (owner->live)
+		ontb_cpumask_set(cpus, owner->live->cpu);
+	if (owner->old)
+		ontb_cpumask_set(cpus, owner->old->cpu);
+	for (const struct ontb_slot *slot = owner->waiting; slot; slot = slot->next)
+		ontb_cpumask_set(cpus, slot->cpu);
+	ontb_unlock(&slots->lock);
+}
+
+unsigned int ontb_slots_drain(struct ontb_slots *slots, struct ontb_irq_drain *drain)
+{
+	unsigned int cpu;
+
+	ontb_lock(&slots->lock);
+	while ((cpu = ontb_cpumask_next(&drain->cpus, 0)) < slots->nr_cpus && !slots->cpus[cpu].is_running)
+		ontb_cpumask_clear(&drain->cpus, cpu);
+	drain->is_under_way = cpu < slots->nr_cpus;
+	if (drain->is_under_way) {
+		drain->seen = false;
+		drain->next = slots->cpus[cpu].drains;
+		slots->cpus[cpu].drains = drain;
+	} else {
+		cpu = ONTB_MAX_CPUS;
+	}
+	ontb_unlock(&slots->lock);
+	return cpu;
+}
+
+struct ontb_irq_drain *ontb_slots_drained(struct ontb_slots *slots, unsigned int cpu, bool is_idle, bool *again)
+{
+	struct ontb_irq_drain **link = &slots->cpus[cpu].drains, *drained = NULL, *drain;
+
+	ontb_lock(&slots->lock);
+	while ((drain = *link)) {
+		if (!is_idle && !drain->seen) {
+			drain->seen = true;
+			*again = true;
+			link = &drain->next;
+			continue;
+		}
+		*link = drain->next;
+		drain->next = drained;
+		drained = drain;
+		ontb_cpumask_clear(&drain->cpus, cpu);
+	}
+	ontb_unlock(&slots->lock);
+	return drained;
+}
+
+static bool remove_drain_locked(struct ontb_slot_cpu *pc, const struct ontb_irq_drain *drain)
+{
+	struct ontb_irq_drain **link = &pc->drains;
+
+	while (*link && *link != drain)
+		link = &(*link)->next;
+	if (!*link)
+		return false;
+	*link = drain->next;
+	return true;
+}
+
+int ontb_slots_drain_cancel(struct ontb_slots *slots, struct ontb_irq_drain *drain)
+{
+	bool is_removed = false;
+	int ret;
+
+	ontb_lock(&slots->lock);
+	for (unsigned int cpu = 0; cpu < slots->nr_cpus && !is_removed; cpu++)
+		is_removed = remove_drain_locked(&slots->cpus[cpu], drain);
+	ret = is_removed ? 0 : drain->is_under_way ? -EAGAIN : -ENOENT;
+	if (is_removed)
+		drain->is_under_way = false;
+	ontb_unlock(&slots->lock);
+	return ret;
+}

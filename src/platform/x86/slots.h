@@ -76,6 +76,7 @@ struct ontb_slot_owner {
  * @last:       Vector taken last. Under the vector lock.
  * @is_open:    Slots may be taken. Under the vector lock.
  * @is_running: The CPU takes interrupts. Under the vector lock.
+ * @drains:     Drains that wait for the CPU. Under the vector lock.
  * @nr_late:    Messages for deactivated interrupts. Atomic, written by the CPU.
  */
 struct ontb_slot_cpu {
@@ -87,6 +88,7 @@ struct ontb_slot_cpu {
 	unsigned int last;
 	bool is_open;
 	bool is_running;
+	struct ontb_irq_drain *drains;
 	_Atomic uint64_t nr_late;
 };
 
@@ -236,6 +238,53 @@ void ontb_slots_lose(struct ontb_slots *slots, struct ontb_slot_owner *owner);
  */
 int ontb_slots_target(struct ontb_slots *slots, const struct ontb_slot_owner *owner, unsigned int *cpu,
 		      unsigned int *vector) ONTB_MUST_CHECK;
+
+/**
+ * ontb_slots_pending_cpus() - where messages of an interrupt may be pending
+ * @slots: Vectors.
+ * @owner: Interrupt.
+ * @cpus:  CPUs of its targets, present and former, are added.
+ *
+ * Context: Any thread. Takes the vector lock.
+ */
+void ontb_slots_pending_cpus(struct ontb_slots *slots, const struct ontb_slot_owner *owner, struct ontb_cpumask *cpus);
+
+/**
+ * ontb_slots_drain() - let a drain wait for the next of its CPUs
+ * @slots: Vectors.
+ * @drain: Drain that is in no list; CPUs that take no interrupts are taken out of it.
+ *
+ * Context: Any thread. Takes the vector lock.
+ * Return: CPU that has to clean up, or ONTB_MAX_CPUS if there is none left: then it is done.
+ */
+unsigned int ontb_slots_drain(struct ontb_slots *slots, struct ontb_irq_drain *drain) ONTB_MUST_CHECK;
+
+/**
+ * ontb_slots_drained() - take the drains for which a CPU has done enough
+ * @slots: Vectors.
+ * @cpu:   CPU.
+ * @is_idle: Nothing was pending for devices when this was called.
+ * @again: OUT, true if some have to wait for another round; unchanged otherwise.
+ *
+ * A drain that came after the CPU had gone for this clean-up interrupt may wait for a message that the CPU has not taken yet. So
+ * unless nothing is pending, a drain is taken in the second round that sees it: between the two, all that was pending in the
+ * first one is taken, because it has a higher priority.
+ *
+ * Context: On @cpu, or while it is stopped. Takes the vector lock.
+ * Return: List of drains, linked by their next, NULL if there is none.
+ */
+struct ontb_irq_drain *ontb_slots_drained(struct ontb_slots *slots, unsigned int cpu, bool is_idle, bool *again)
+	ONTB_MUST_CHECK;
+
+/**
+ * ontb_slots_drain_cancel() - take a drain out of the list it is in
+ * @slots: Vectors.
+ * @drain: Drain.
+ *
+ * Context: Any thread. Takes the vector lock.
+ * Return: 0 (it was in a list), -ENOENT (it is done, or about to call done()), or -EAGAIN (a CPU is about to go on with it).
+ */
+int ontb_slots_drain_cancel(struct ontb_slots *slots, struct ontb_irq_drain *drain) ONTB_MUST_CHECK;
 
 /**
  * ontb_slots_waiting() - which vectors of a CPU wait for clean-up

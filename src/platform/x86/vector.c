@@ -88,12 +88,18 @@ static int apic_compose_msg(struct ontb_irq_data *data, struct ontb_msi_msg *msg
 	return 0;
 }
 
+static void apic_pending_cpus(struct ontb_irq_data *data, struct ontb_cpumask *cpus)
+{
+	ontb_slots_pending_cpus(&x86_of(data)->slots, data->chip_data, cpus);
+}
+
 static const struct ontb_irq_chip apic_chip = {
 	.name = "APIC",
 	.ack = apic_ack,
 	.retrigger = apic_retrigger,
 	.set_affinity = apic_set_affinity,
 	.move_done = apic_move_done,
+	.pending_cpus = apic_pending_cpus,
 	.compose_msg = apic_compose_msg,
 };
 
@@ -196,11 +202,23 @@ static void vector_deactivate(struct ontb_irq_domain *domain, struct ontb_irq_da
 		ontb_x86_ipi(x86, cpu, ONTB_VECTOR_CLEANUP);
 }
 
+static void vector_drain(struct ontb_irq_domain *domain, struct ontb_irq_drain *drain)
+{
+	ontb_x86_drain(ontb_irq_domain_data(domain), drain);
+}
+
+static void vector_drain_cancel(struct ontb_irq_domain *domain, struct ontb_irq_drain *drain)
+{
+	ontb_x86_drain_cancel(ontb_irq_domain_data(domain), drain);
+}
+
 static const struct ontb_irq_domain_ops vector_ops = {
 	.alloc = vector_alloc,
 	.free = vector_free,
 	.activate = vector_activate,
 	.deactivate = vector_deactivate,
+	.drain = vector_drain,
+	.drain_cancel = vector_drain_cancel,
 };
 
 int ontb_vector_target(const struct ontb_irq_data *data, unsigned int *cpu, unsigned int *vector)
