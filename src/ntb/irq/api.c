@@ -310,6 +310,8 @@ void ontb_ntb_irqs_free(struct ontb_ntb_irqs *irqs)
 	/* What followed when the last holder was gone. */
 	(void)ontb_ntb_irq_settle(irqs, ONTB_MSI_ANY_INDEX, PATIENCE_NS);
 	ontb_worker_free(irqs->worker);
+	if (irqs->is_draining)
+		ontb_irq_drain_cancel(ontb_msi_domain(irqs->msi, irqs->config.slot), &irqs->drain);
 	stop_bridge(irqs);
 	if (!is_closed || ontb_msi_domain_free(irqs->msi, irqs->config.slot)) {
 		ontb_log(ONTB_LOG_ERROR, "%s: NTB interrupts are not freed: %s", ontb_ntb_name(irqs->ntb),

@@ -91,6 +91,20 @@ enum ontb_own_state {
 };
 
 /**
+ * enum ontb_own_drain - messages of a peer that has returned an interrupt, and that no handler may have seen yet
+ * @ONTB_DRAIN_NONE:      There are none.
+ * @ONTB_DRAIN_QUEUED:    The next drain will cover it.
+ * @ONTB_DRAIN_UNDER_WAY: The present one does.
+ * @ONTB_DRAIN_AGAIN:     Another peer has returned it since that one was started.
+ */
+enum ontb_own_drain {
+	ONTB_DRAIN_NONE,
+	ONTB_DRAIN_QUEUED,
+	ONTB_DRAIN_UNDER_WAY,
+	ONTB_DRAIN_AGAIN,
+};
+
+/**
  * struct ontb_own - an own interrupt; under the lock unless said
  * @state:        State.
  * @gen:          Latest generation. Never goes back, whoever the index belongs to.
@@ -108,7 +122,9 @@ enum ontb_own_state {
  * @guard_bit:    Which of its two places in the guard is for @msg.
  * @is_let_in:    Per place, whether a message passes. Written by the worker.
  * @guard_msg:    Per place, which one. Written by the worker.
+ * @drain:        Whether messages may still be on their way to its handlers.
  * @next:         In the worker's list.
+ * @next_drain:   In the list of those that the next or the present drain covers.
  * @grants:       Per peer.
  */
 struct ontb_own {
@@ -128,7 +144,9 @@ struct ontb_own {
 	uint8_t guard_bit;
 	bool is_let_in[2];
 	struct ontb_msi_msg guard_msg[2];
+	enum ontb_own_drain drain;
 	struct ontb_own *next;
+	struct ontb_own *next_drain;
 	struct ontb_grant *grants;
 };
 
@@ -265,6 +283,11 @@ struct ontb_session {
  * @nr_unsettled: Own interrupts with something under way.
  * @work:         Own interrupts for the worker to work on.
  * @work_end:     Where the next one is linked.
+ * @to_drain:     Own interrupts that the next drain will cover.
+ * @draining:     Those that the present one does.
+ * @drain:        The present one. The worker's.
+ * @is_draining:  There is one. The worker's.
+ * @has_drained:  It is done. Atomic, set by a handler.
  * @nr_moves:     Moves confirmed.
  * @nr_revokes:   Revocations confirmed.
  * @nr_cut_off:   Peers cut off.
@@ -298,6 +321,11 @@ struct ontb_ntb_irqs {
 	unsigned int nr_unsettled;
 	struct ontb_own *work;
 	struct ontb_own **work_end;
+	struct ontb_own *to_drain;
+	struct ontb_own *draining;
+	struct ontb_irq_drain drain;
+	bool is_draining;
+	atomic_bool has_drained;
 	uint64_t nr_moves;
 	uint64_t nr_revokes;
 	uint64_t nr_cut_off;
@@ -323,6 +351,20 @@ int ontb_own_init(struct ontb_ntb_irqs *irqs) ONTB_MUST_CHECK;
  * @irqs: Interrupts of a bridge.
  */
 void ontb_own_fini(struct ontb_ntb_irqs *irqs);
+
+/**
+ * ontb_own_drained() - a drain is done
+ * @irqs: Interrupts of a bridge.
+ */
+void ontb_own_drained(struct ontb_ntb_irqs *irqs) ONTB_MUST_HOLD(irqs->lock);
+
+/**
+ * ontb_own_next_drain() - take an own interrupt for the drain that is about to start
+ * @irqs: Interrupts of a bridge.
+ *
+ * Return: Its data, or NULL if there is none left.
+ */
+struct ontb_irq_data *ontb_own_next_drain(struct ontb_ntb_irqs *irqs) ONTB_MUST_HOLD(irqs->lock);
 
 /**
  * ontb_own_update() - see whether the worker has to act, or somebody waits no longer, after an own interrupt changed

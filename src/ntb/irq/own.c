@@ -101,9 +101,25 @@ static void set_old(struct ontb_own *own, struct ontb_grant *grant, bool has_old
 	grant->has_old = has_old;
 }
 
-/* The peer has nothing of it: it was never told, has confirmed, or nothing of it can arrive any more. */
-static void returned(struct ontb_own *own, struct ontb_grant *grant)
+/* What the peer has sent has arrived, but may wait for its CPU. */
+static void want_drain(struct ontb_ntb_irqs *irqs, struct ontb_own *own) ONTB_MUST_HOLD(irqs->lock)
 {
+	if (own->drain == ONTB_DRAIN_UNDER_WAY)
+		own->drain = ONTB_DRAIN_AGAIN;
+	if (own->drain != ONTB_DRAIN_NONE || !own->data)
+		return;
+	own->drain = ONTB_DRAIN_QUEUED;
+	own->next_drain = irqs->to_drain;
+	irqs->to_drain = own;
+	ontb_irqs_kick(irqs);
+}
+
+/* The peer has nothing of it: it was never told, has confirmed, or nothing of it can arrive any more. */
+static void returned(struct ontb_ntb_irqs *irqs, struct ontb_own *own, struct ontb_grant *grant)
+	ONTB_MUST_HOLD(irqs->lock)
+{
+	if (grant->is_told)
+		want_drain(irqs, own);
 	unlink_grant(grant);
 	set_state(own, grant, ONTB_GRANT_NONE);
 	set_old(own, grant, false);
@@ -125,13 +141,42 @@ static bool has_work(const struct ontb_own *own)
 {
 	if (own->is_moving)
 		return !own->nr_old;
-	return has_leak(own) || (own->state == ONTB_OWN_FREEING && !own->nr_holders && !own->is_stuck);
+	return has_leak(own) || (own->state == ONTB_OWN_FREEING && !own->nr_holders && !own->is_stuck && !own->drain);
 }
 
 static bool is_unsettled(const struct ontb_own *own)
 {
-	return own->nr_pending || own->is_moving || own->is_busy || own->is_queued ||
+	return own->nr_pending || own->is_moving || own->is_busy || own->is_queued || own->drain ||
 	       (own->state == ONTB_OWN_FREEING && !own->is_stuck);
+}
+
+void ontb_own_drained(struct ontb_ntb_irqs *irqs)
+{
+	struct ontb_own *own, *next;
+
+	for (own = irqs->draining; own; own = next) {
+		bool is_again = own->drain == ONTB_DRAIN_AGAIN;
+
+		next = own->next_drain;
+		own->drain = ONTB_DRAIN_NONE;
+		if (is_again)
+			want_drain(irqs, own);
+		ontb_own_update(irqs, own);
+	}
+	irqs->draining = NULL;
+}
+
+struct ontb_irq_data *ontb_own_next_drain(struct ontb_ntb_irqs *irqs)
+{
+	struct ontb_own *own = irqs->to_drain;
+
+	if (!own)
+		return NULL;
+	irqs->to_drain = own->next_drain;
+	own->drain = ONTB_DRAIN_UNDER_WAY;
+	own->next_drain = irqs->draining;
+	irqs->draining = own;
+	return own->data;
 }
 
 void ontb_own_update(struct ontb_ntb_irqs *irqs, struct ontb_own *own)
@@ -175,7 +220,7 @@ static void take_back(struct ontb_ntb_irqs *irqs, struct ontb_own *own, struct o
 	if (grant->state == ONTB_GRANT_NONE || grant->state == ONTB_GRANT_REVOKING)
 		return;
 	if (!grant->is_told) {
-		returned(own, grant);
+		returned(irqs, own, grant);
 		return;
 	}
 	set_state(own, grant, ONTB_GRANT_REVOKING);
@@ -324,7 +369,7 @@ bool ontb_own_confirmed(struct ontb_ntb_irqs *irqs, struct ontb_session *session
 	} else {
 		if (grant->state != ONTB_GRANT_REVOKING || grant->is_dirty || grant->gen != msg->gen)
 			return false;
-		returned(own, grant);
+		returned(irqs, own, grant);
 		irqs->nr_revokes++;
 	}
 	ontb_own_update(irqs, own);
@@ -338,7 +383,7 @@ void ontb_own_peer_gone(struct ontb_ntb_irqs *irqs, struct ontb_session *session
 
 		if (own->grants[session->peer].state == ONTB_GRANT_NONE)
 			continue;
-		returned(own, &own->grants[session->peer]);
+		returned(irqs, own, &own->grants[session->peer]);
 		ontb_own_update(irqs, own);
 	}
 }

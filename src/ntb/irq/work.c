@@ -120,9 +120,46 @@ static bool work_on(struct ontb_ntb_irqs *irqs, struct ontb_own *own) ONTB_MUST_
 		return false;
 	if (own->is_moving && !own->nr_old)
 		complete_move(irqs, own);
-	if (own->state == ONTB_OWN_FREEING && !own->nr_holders && !own->is_moving && !own->is_stuck)
+	if (own->state == ONTB_OWN_FREEING && !own->nr_holders && !own->is_moving && !own->is_stuck && !own->drain)
 		release(irqs, own);
 	return true;
+}
+
+/* Perhaps in a handler. */
+static void drained(struct ontb_irq_drain *drain)
+{
+	struct ontb_ntb_irqs *irqs = ontb_container_of(drain, struct ontb_ntb_irqs, drain);
+
+	atomic_store(&irqs->has_drained, true);
+	ontb_irqs_kick(irqs);
+}
+
+/*
+ * Peers have returned interrupts: wait, one drain for all of them, until handlers have seen what they sent. An interrupt that
+ * is drained is not released, so its data stays.
+ */
+static void drain(struct ontb_ntb_irqs *irqs)
+{
+	struct ontb_irq_data *data;
+	unsigned int nr = 0;
+
+	ontb_lock(&irqs->lock);
+	if (atomic_exchange(&irqs->has_drained, false)) {
+		irqs->is_draining = false;
+		ontb_own_drained(irqs);
+	}
+	if (!irqs->is_draining)
+		irqs->drain = (struct ontb_irq_drain){ 0 };
+	while (!irqs->is_draining && (data = ontb_own_next_drain(irqs))) {
+		ontb_unlock(&irqs->lock);
+		ontb_irq_drain_add(&irqs->drain, data);
+		nr++;
+		ontb_lock(&irqs->lock);
+	}
+	irqs->is_draining |= nr > 0;
+	ontb_unlock(&irqs->lock);
+	if (nr)
+		ontb_irq_drain_start(ontb_msi_domain(irqs->msi, irqs->config.slot), &irqs->drain, drained);
 }
 
 static struct ontb_own *next_work(struct ontb_ntb_irqs *irqs) ONTB_MUST_HOLD(irqs->lock)
@@ -195,6 +232,7 @@ void ontb_irqs_run(void *arg)
 		when = ontb_session_deadline(session);
 		deadline = when < deadline ? when : deadline;
 	}
+	drain(irqs);
 	if (work(irqs, &wants_run) && now_ns + GUARD_RETRY_NS < deadline)
 		deadline = now_ns + GUARD_RETRY_NS;
 	if (wants_run)
