@@ -937,7 +937,7 @@ void ontb_irq_chip_move_done_parent(struct ontb_irq_data *data);
  * @has_msg:    @msg is valid.
  * @msg:        Present message.
  * @count:      How often it was handled, all CPUs.
- * @unhandled:  How often no handler wanted it.
+ * @unhandled:  How often no handler wanted it, modulo 2^32.
  */
 struct ontb_irq_status {
 	unsigned int virq;

@@ -38,7 +38,7 @@ static int new_desc(struct ontb_irq_domain *domain, unsigned int virq, const str
 		desc->data[level].parent = domain->parent ? &desc->data[level + 1] : NULL;
 	}
 	desc->config = (uint8_t)level;
-	desc->until_check = IRQ_CHECK_WINDOW;
+	desc->window = IRQ_CHECK_WINDOW;
 	atomic_init(&desc->state, IRQ_STOPPED | IRQ_MASKED | (uint64_t)IRQ_NO_CPU << IRQ_CPU_SHIFT);
 	ret = ontb_irq_affinity_init(desc, affinity);
 	if (ret) {

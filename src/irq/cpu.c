@@ -7,7 +7,7 @@
 #include "base/log.h"
 #include "irq/internals.h"
 
-#define MAX_FRAMES 16U
+#define MAX_FRAMES 8U
 
 /* A CPU that this thread is, and how often it entered it. */
 struct frame {

@@ -90,44 +90,63 @@ static inline void count_run(struct ontb_irq_desc *desc)
 }
 
 /* Stop an interrupt that nobody wants: it would keep its CPU busy for ever. Owner. */
-static void check_unhandled(struct ontb_irq_desc *desc)
+static void stop_unwanted(struct ontb_irq_desc *desc, unsigned int nr_wanted)
 {
-	const uint32_t nr_unhandled = (uint32_t)atomic_load_explicit(&desc->nr_unhandled, memory_order_relaxed);
 	const struct ontb_irq_action *action = ontb_rcu_read(desc->actions);
-	const uint32_t nr_lately = nr_unhandled - desc->check_base;
 
-	desc->until_check = IRQ_CHECK_WINDOW;
-	desc->check_base = nr_unhandled;
-	if (nr_lately < IRQ_MAX_UNHANDLED)
-		return;
 	(void)atomic_fetch_or_explicit(&desc->state, IRQ_STOPPED, memory_order_acq_rel);
 	ontb_log(ONTB_LOG_ERROR,
-		 "%s: interrupt %u of %s: stopped until its handlers are freed and requested again: %u of its last %u "
-		 "were "
-		 "not wanted by handler %s%s",
-		 sys_of(desc)->name, desc->data[0].virq, desc->data[0].domain->name, nr_lately, IRQ_CHECK_WINDOW,
-		 action ? action->name : "(none)", action && action->next ? " nor by the others" : "");
+		 "%s: interrupt %u of %s: stopped until its handlers are freed and requested again: of its last %u "
+		 "only %u "
+		 "were wanted by handler %s%s",
+		 sys_of(desc)->name, desc->data[0].virq, desc->data[0].domain->name, IRQ_CHECK_WINDOW, nr_wanted,
+		 action ? action->name : "(none)", action && action->next ? " or another one" : "");
+}
+
+/* A run is over: count whether somebody wanted it, and look now and then. Owner. */
+static inline void count_wanted(struct ontb_irq_desc *desc, bool is_wanted)
+{
+	uint32_t window = desc->window;
+
+	if (is_wanted && window < IRQ_MIN_WANTED * IRQ_WINDOW_ONE_WANTED)
+		window += IRQ_WINDOW_ONE_WANTED;
+	window--;
+	if (ontb_unlikely(!(window & IRQ_WINDOW_LEFT))) {
+		if (window < IRQ_MIN_WANTED * IRQ_WINDOW_ONE_WANTED)
+			stop_unwanted(desc, window / IRQ_WINDOW_ONE_WANTED);
+		window = IRQ_CHECK_WINDOW;
+	}
+	desc->window = window;
 }
 
 /* Lines about handlers that wake what is not there. */
 static struct ontb_ratelimit no_thread;
 
-/* A handler asks for its thread. Owner. */
-static void wake_thread(struct ontb_irq_action *action)
+/* A handler asks for its thread. Return: whether that was busy, so what it finds cannot be told apart. Owner. */
+static bool wake_thread(struct ontb_irq_action *action)
 {
 	struct ontb_irq_desc *desc = action->desc;
+	bool is_busy;
 
 	if (!action->worker) {
 		ontb_log_limited(&no_thread, ONTB_LOG_WARNING,
 				 "%s: interrupt %u: handler %s wakes a thread that it has not", sys_of(desc)->name,
 				 desc->data[0].virq, action->name);
-		return;
+		return true;
 	}
 	/* Counted before the thread can see it, because it counts down. */
-	(void)atomic_fetch_add_explicit(&desc->state, IRQ_THREAD_ONE, memory_order_acq_rel);
+	is_busy = atomic_fetch_add_explicit(&desc->state, IRQ_THREAD_ONE, memory_order_acq_rel) & IRQ_THREADS_MASK;
 	if (atomic_exchange_explicit(&action->is_woken, true, memory_order_acq_rel))
 		(void)atomic_fetch_sub_explicit(&desc->state, IRQ_THREAD_ONE, memory_order_acq_rel);
 	ontb_worker_kick(action->worker);
+	return is_busy;
+}
+
+/* Whether a thread has found work since this was asked last. Owner. */
+static bool thread_wanted(struct ontb_irq_desc *desc)
+{
+	return desc_state(desc) & IRQ_WANTED &&
+	       atomic_fetch_and_explicit(&desc->state, ~IRQ_WANTED, memory_order_acq_rel) & IRQ_WANTED;
 }
 
 /* Run the handlers once. Owner. */
@@ -135,21 +154,23 @@ static void run_handlers(struct ontb_irq_desc *desc)
 {
 	const bool is_nested = desc->flow == ONTB_IRQ_NESTED;
 	const unsigned int virq = desc->data[0].virq;
-	bool is_wanted = false;
+	bool is_handled = false, is_woken = false;
 
 	count_run(desc);
 	for (struct ontb_irq_action *action = ontb_rcu_read(desc->actions); action;
 	     action = ontb_rcu_read(action->next)) {
 		enum ontb_irq_return ret = (is_nested ? action->thread : action->handler)(virq, action->dev);
 
-		is_wanted |= ret != ONTB_IRQ_NONE;
-		if (ontb_unlikely(ret == ONTB_IRQ_WAKE) && !is_nested)
-			wake_thread(action);
+		if (ontb_unlikely(ret == ONTB_IRQ_WAKE) && !is_nested) {
+			is_woken = true;
+			is_handled |= wake_thread(action);
+		} else {
+			is_handled |= ret != ONTB_IRQ_NONE;
+		}
 	}
-	if (ontb_unlikely(!is_wanted))
+	if (ontb_unlikely(!is_handled && !is_woken))
 		(void)atomic_fetch_add_explicit(&desc->nr_unhandled, 1, memory_order_relaxed);
-	if (ontb_unlikely(!--desc->until_check))
-		check_unhandled(desc);
+	count_wanted(desc, is_handled || thread_wanted(desc));
 }
 
 /* Whether the chip has to be masked now: something came that may not be handled, or nothing is to come at all. */

@@ -20,12 +20,16 @@
 #include "base/idmap.h"
 #include "base/rcu.h"
 
-#define IRQ_NR_STRIPES	  64U
-#define IRQ_MAX_IRQS	  (16U << 20)
-#define IRQ_MAX_HANDLERS  1024U
-#define IRQ_NO_CPU	  ONTB_MAX_CPUS
-#define IRQ_CHECK_WINDOW  100000U /* dispatches after which is looked whether anybody wants them ... */
-#define IRQ_MAX_UNHANDLED 99900U  /* ... and how many of these nobody may want */
+#define IRQ_NR_STRIPES	 64U
+#define IRQ_MAX_IRQS	 (16U << 20)
+#define IRQ_MAX_HANDLERS 1024U
+#define IRQ_NO_CPU	 ONTB_MAX_CPUS
+#define IRQ_CHECK_WINDOW 100000U /* runs after which is looked whether anybody wants them ... */
+#define IRQ_MIN_WANTED	 101U	 /* ... and how many of these somebody has to want */
+
+/* struct ontb_irq_desc.window: runs left, and runs wanted as far as they matter. */
+#define IRQ_WINDOW_LEFT	      0xffffffU
+#define IRQ_WINDOW_ONE_WANTED (1U << 24)
 
 /* The state word of an interrupt. */
 #define IRQ_RUNNING	 (1ULL << 0)  /* it has an owner */
@@ -37,6 +41,7 @@
 #define IRQ_WAITERS	 (1ULL << 6)  /* somebody sleeps until the owner lets go, threads end, or a resend is done */
 #define IRQ_RESEND	 (1ULL << 7)  /* it is in the list of the resend worker */
 #define IRQ_LIVE	 (1ULL << 8)  /* allocated completely and not being released */
+#define IRQ_WANTED	 (1ULL << 9)  /* a thread function has found work since the last run that was counted */
 #define IRQ_DEPTH_ONE	 (1ULL << 16) /* how often it was disabled: 16 bits */
 #define IRQ_DEPTH_MASK	 (0xffffULL << 16)
 #define IRQ_THREAD_ONE	 (1ULL << 32) /* thread functions woken that have not ended: 16 bits */
@@ -86,7 +91,6 @@ struct ontb_irq_action {
 /**
  * struct ontb_irq_desc - an interrupt; one allocation with all its levels
  * @state:        See above.
- * @actions:      Handlers, for the owner without a lock. Written under the stripe.
  * @count:        Runs on @count_cpu. Written by the owner.
  * @counts:       Runs on the other CPUs; NULL until there is one. Written by the owner.
  * @flow:         enum ontb_irq_flow. Constant after allocation.
@@ -95,29 +99,29 @@ struct ontb_irq_action {
  * @slow:         IRQ_SLOW_*. Under the stripe.
  * @resend_next:  Number of the next one in the resend list, while IRQ_RESEND is set. While the interrupt is allocated: one
  *                more than the level that chose the flow.
+ * @actions:      Handlers, for the owner without a lock. Written under the stripe.
  * @affinity:     Where it may go, see affinity.c. Under the stripe.
- * @nr_unhandled: Runs that nobody wanted.
- * @until_check:  Runs until @nr_unhandled is looked at again. Owner.
- * @check_base:   Low bits of @nr_unhandled when it was looked at last. Owner.
- * @rcu:          Frees it, when nobody can find it any more.
+ * @window:       Runs until it is looked whether anybody wants them, and how many somebody wanted. Owner.
+ * @nr_unhandled: Runs that nobody wanted, modulo 2^32.
+ * @rcu:          Frees it, when nobody can find it any more; who still handles it then finds it stopped, and looks at none
+ *                of the fields that lie here.
  * @data:         Levels, outermost first.
  */
 struct ontb_irq_desc {
 	_Atomic uint64_t state;
-	struct ontb_irq_action *actions;
 	_Atomic uint64_t count;
 	_Atomic uint64_t *counts;
-	uint8_t flow;
+	_Atomic uint8_t flow;
 	uint8_t config;
 	_Atomic uint8_t count_cpu;
 	uint8_t slow;
 	uint32_t resend_next;
 	union {
 		struct {
+			struct ontb_irq_action *actions;
 			uintptr_t affinity;
-			_Atomic uint64_t nr_unhandled;
-			uint32_t until_check;
-			uint32_t check_base;
+			uint32_t window;
+			_Atomic uint32_t nr_unhandled;
 		};
 		struct ontb_rcu_head rcu;
 	};
@@ -492,10 +496,11 @@ int ontb_irq_wait_moved(struct ontb_irq_stripe *stripe, uint64_t deadline_ns) ON
 
 /**
  * ontb_irq_thread_done() - a thread function that was counted in the state word has ended, or never will run
- * @desc: Interrupt.
+ * @desc:      Interrupt.
+ * @is_wanted: It has found work.
  *
  * Context: No lock held.
  */
-void ontb_irq_thread_done(struct ontb_irq_desc *desc);
+void ontb_irq_thread_done(struct ontb_irq_desc *desc, bool is_wanted);
 
 #endif

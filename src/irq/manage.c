@@ -22,7 +22,7 @@ static enum ontb_irq_return wake_only(unsigned int virq, void *dev)
 	return ONTB_IRQ_WAKE;
 }
 
-void ontb_irq_thread_done(struct ontb_irq_desc *desc)
+void ontb_irq_thread_done(struct ontb_irq_desc *desc, bool is_wanted)
 {
 	struct ontb_irq_system *sys = sys_of(desc);
 	const unsigned int virq = desc->data[0].virq;
@@ -31,7 +31,7 @@ void ontb_irq_thread_done(struct ontb_irq_desc *desc)
 
 	/* The last one of a oneshot interrupt lets it go on: it becomes the owner in the same step, so @desc stays. */
 	do {
-		next = state - IRQ_THREAD_ONE;
+		next = (state - IRQ_THREAD_ONE) | (is_wanted ? IRQ_WANTED : 0);
 		owns = !(state & IRQ_RUNNING) && !state_is_blocked(next) && next & (IRQ_MASKED | IRQ_PENDING);
 		if (owns)
 			next |= IRQ_RUNNING;
@@ -50,12 +50,14 @@ static void run_thread(void *arg)
 {
 	struct ontb_irq_action *action = arg;
 	struct ontb_irq_desc *desc = action->desc;
+	bool is_wanted;
 
 	if (!atomic_exchange_explicit(&action->is_woken, false, memory_order_acq_rel))
 		return;
-	if (action->thread(desc->data[0].virq, action->dev) == ONTB_IRQ_NONE)
+	is_wanted = action->thread(desc->data[0].virq, action->dev) != ONTB_IRQ_NONE;
+	if (!is_wanted)
 		(void)atomic_fetch_add_explicit(&desc->nr_unhandled, 1, memory_order_relaxed);
-	ontb_irq_thread_done(desc);
+	ontb_irq_thread_done(desc, is_wanted);
 }
 
 static int new_action(struct ontb_irq_system *sys, unsigned int virq, const struct ontb_irq_request *request,
@@ -306,7 +308,7 @@ static int remove_action(struct ontb_irq_system *sys, unsigned int virq, const v
 	ontb_irq_wait(sys, virq, IRQ_RUNNING);
 	ontb_worker_free(action->worker);
 	if (atomic_exchange(&action->is_woken, false)) /* its thread was to run and never will */
-		ontb_irq_thread_done(desc);
+		ontb_irq_thread_done(desc, false);
 	free(action);
 	end_remove(desc);
 	return 0;
