@@ -86,7 +86,7 @@ static bool in_ram(const struct ontb_root *root, uint64_t addr, size_t len)
 	return addr >= root->ram_base && ontb_range_fits(addr - root->ram_base, len, root->ram_size);
 }
 
-/* A message is one aligned doubleword: PCIe 5.0, 6.1.4 "MSI and MSI-X Operation". */
+/* A message is one aligned doubleword: PCIe 5.0, 6.1.4 "Message Signaled Interrupt (MSI/MSI-X) Support". */
 static int write_message(struct ontb_root *root, uint16_t rid, uint64_t addr, const void *buf, size_t len)
 {
 	unsigned int nr;
