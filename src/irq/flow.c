@@ -336,9 +336,16 @@ bool ontb_irq_own_nested(struct ontb_irq_desc *desc)
 {
 	const enum taken taken = take(desc);
 
+	if (taken == TAKEN_NOT)
+		return false;
+	if (!(desc_state(desc) & IRQ_LIVE)) {
+		/* Released since it was looked up: its release did not see this owner, so only RCU keeps it. */
+		serve(desc, 0);
+		return false;
+	}
 	if (taken == TAKEN_RUN) /* the caller will run it outside RCU; until then it is pending like any other */
 		(void)atomic_fetch_or_explicit(&desc->state, IRQ_PENDING, memory_order_acq_rel);
-	return taken != TAKEN_NOT;
+	return true;
 }
 
 void ontb_irq_run_nested(struct ontb_irq_desc *desc)
