@@ -198,12 +198,14 @@ enum ontb_channel_event ontb_channel_poll(struct ontb_channel *ch)
 
 bool ontb_channel_peek(struct ontb_channel *ch, uint8_t *buf)
 {
-	uint32_t nr;
+	uint32_t head, nr;
 
 	if (!ch->is_connected)
 		return false;
-	nr = ch->ops->read(ch, ONTB_CHANNEL_HEAD) - ch->rx_tail;
-	if (!nr)
+	head = ch->ops->read(ch, ONTB_CHANNEL_HEAD);
+	nr = head - ch->rx_tail;
+	/* None; or the peer is back at the start, and its nonce will say so. */
+	if (!nr || (!head && nr > ch->nr_slots))
 		return false;
 	if (nr <= ch->nr_slots) {
 		ch->ops->read_slot(ch, ch->rx_tail % ch->nr_slots, buf);

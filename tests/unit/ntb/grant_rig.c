@@ -12,6 +12,7 @@
 #include "grant_rig.h"
 
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 
 #include "base/clock.h"
@@ -85,15 +86,41 @@ int grant_rig_start(struct grant_rig *rig, unsigned int host)
 	return ontb_ntb_irqs_new(rig->net->hosts[host].ntb, &rig->ends[host].config, &rig->ends[host].irqs);
 }
 
-struct grant_rig *grant_rig_new(unsigned int nr_hosts, unsigned int flags, unsigned int nr_irqs)
+static void start_all(struct grant_rig *rig)
 {
-	struct grant_rig *rig = grant_rig_new_bare(nr_hosts, flags, nr_irqs);
+	unsigned int nr_hosts = rig->net->nr_hosts;
 
 	for (unsigned int host = 0; host < nr_hosts; host++)
 		assert_int_equal(grant_rig_start(rig, host), 0);
 	for (unsigned int host = 0; host < nr_hosts; host++)
 		grant_rig_wait(rig, &rig->ends[host].nr_up, nr_hosts - 1);
+}
+
+struct grant_rig *grant_rig_new(unsigned int nr_hosts, unsigned int flags, unsigned int nr_irqs)
+{
+	struct grant_rig *rig = grant_rig_new_bare(nr_hosts, flags, nr_irqs);
+
+	start_all(rig);
 	return rig;
+}
+
+void grant_rig_again(struct grant_rig *rig)
+{
+	unsigned int nr_hosts = rig->net->nr_hosts;
+
+	for (unsigned int host = 0; host < nr_hosts; host++)
+		grant_rig_stop(rig, host);
+	assert_int_equal(grant_rig_nr_stray(rig), 0);
+	for (unsigned int host = 0; host < nr_hosts; host++) {
+		struct grant_end *end = &rig->ends[host];
+
+		assert_int_equal(mock_vectors_used(&rig->net->hosts[host]), 0);
+		memset(end->irq, 0, end->config.nr_irqs * sizeof(*end->irq));
+		end->nr_granted = end->nr_revoked = end->nr_freed = end->nr_up = end->nr_down = 0;
+		for (unsigned int other = 0; other < host; other++)
+			mock_set_link(rig->net, other, host, true);
+	}
+	start_all(rig);
 }
 
 void grant_rig_stop(struct grant_rig *rig, unsigned int host)

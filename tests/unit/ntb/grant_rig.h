@@ -90,6 +90,12 @@ int grant_rig_start(struct grant_rig *rig, unsigned int host);
 void grant_rig_stop(struct grant_rig *rig, unsigned int host);
 
 /**
+ * grant_rig_again() - make the interrupts of all hosts anew, with all links up; a message that went astray fails the test
+ * @rig: Rig.
+ */
+void grant_rig_again(struct grant_rig *rig);
+
+/**
  * grant_rig_free() - free all; a message that went astray fails the test
  * @rig: Rig.
  */

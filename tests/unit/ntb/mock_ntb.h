@@ -106,6 +106,7 @@ struct mock_side {
  * @msgs:    Message registers.
  * @guards:  Guard.
  * @is_guarded: It is on.
+ * @is_deaf:    Nothing that peers write into its pages arrives, nor does what it writes into theirs. Atomic.
  * @drop_doorbells: How many rings get lost. Atomic.
  * @fail_close: How many times window_close() fails. Atomic.
  * @fail_guard: How many times guard_set() fails. Atomic.
@@ -143,6 +144,7 @@ struct mock_host {
 		struct ontb_msi_msg msg;
 	} guards[MOCK_NR_GUARDS];
 	bool is_guarded;
+	atomic_bool is_deaf;
 	atomic_uint drop_doorbells;
 	atomic_uint fail_close;
 	atomic_uint fail_guard;
