@@ -96,9 +96,8 @@ static void stop_unwanted(struct ontb_irq_desc *desc, unsigned int nr_wanted)
 
 	(void)atomic_fetch_or_explicit(&desc->state, IRQ_STOPPED, memory_order_acq_rel);
 	ontb_log(ONTB_LOG_ERROR,
-		 "%s: interrupt %u of %s: stopped until its handlers are freed and requested again: of its last %u "
-		 "only %u "
-		 "were wanted by handler %s%s",
+		 "%s: interrupt %u of %s: stopped until its handlers are freed and requested again: "
+		 "of its last %u only %u were wanted by handler %s%s",
 		 sys_of(desc)->name, desc->data[0].virq, desc->data[0].domain->name, IRQ_CHECK_WINDOW, nr_wanted,
 		 action ? action->name : "(none)", action && action->next ? " or another one" : "");
 }
