@@ -125,11 +125,12 @@ struct ontb_irq_data {
 
 /**
  * struct ontb_irq_drain - wait until what has arrived is in the hands of handlers; memory of who waits
- * @next: The root domain's while it is under way.
- * @done: Called once, perhaps in a handler; must not block.
- * @cpus: CPUs where messages may be pending; filled by ontb_irq_drain_add(), emptied on the way.
- * @seen: The root domain's, and so is @is_under_way.
- * @is_under_way: .
+ * @next:         The root domain's while it is under way.
+ * @done:         Called once, perhaps in a handler; must not block.
+ * @cpus:         CPUs where messages may be pending; filled by ontb_irq_drain_add(), emptied on the way.
+ * @nr_stops:     The root domain's: CPUs that had stopped when it looked at @cpus last.
+ * @is_seen:      The root domain's: a CPU has begun to take what is pending.
+ * @is_under_way: The root domain's: done() is to be called.
  *
  * All zero at first.
  */
@@ -137,7 +138,8 @@ struct ontb_irq_drain {
 	struct ontb_irq_drain *next;
 	void (*done)(struct ontb_irq_drain *drain);
 	struct ontb_cpumask cpus;
-	bool seen;
+	uint64_t nr_stops;
+	bool is_seen;
 	bool is_under_way;
 };
 
@@ -178,8 +180,8 @@ struct ontb_irq_chip {
 	void (*move_done)(struct ontb_irq_data *data);
 	/** @compose_msg: The message that raises this interrupt; only after activation. Return: 0 or -errno. */
 	int (*compose_msg)(struct ontb_irq_data *data, struct ontb_msi_msg *msg);
-	/** @pending_cpus: Add to @cpus where a message of this interrupt that has arrived may be pending. */
-	void (*pending_cpus)(struct ontb_irq_data *data, struct ontb_cpumask *cpus);
+	/** @pending_cpus: Add to @drain->cpus where a message of this interrupt that has arrived may be pending. */
+	void (*pending_cpus)(struct ontb_irq_data *data, struct ontb_irq_drain *drain);
 	/**
 	 * @write_msg: Put a message where the device finds it. @msg is NULL on deactivation: there is none any more.
 	 * Return: 0 if none of the earlier messages can arrive any more when it returns; -EINPROGRESS if holders have to

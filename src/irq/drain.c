@@ -17,7 +17,7 @@ void ontb_irq_drain_add(struct ontb_irq_drain *drain, struct ontb_irq_data *data
 	struct ontb_irq_data *level = CHIP_FIND(data, pending_cpus);
 
 	if (level)
-		level->chip->pending_cpus(level, &drain->cpus);
+		level->chip->pending_cpus(level, drain);
 }
 
 void ontb_irq_drain_start(struct ontb_irq_domain *domain, struct ontb_irq_drain *drain,

@@ -76,8 +76,11 @@ void ontb_x86_drain_cancel(struct ontb_x86 *x86, struct ontb_irq_drain *drain)
 /* Go on with the drains for which this CPU has done enough. */
 static void go_on_draining(struct ontb_x86 *x86, unsigned int cpu, bool *again)
 {
-	struct ontb_irq_drain *drain = ontb_slots_drained(&x86->slots, cpu, is_idle(x86, cpu), again), *next;
+	struct ontb_irq_drain *drain, *next;
 
+	ontb_lock(&x86->slots.lock);
+	drain = ontb_slots_drained_locked(&x86->slots, cpu, is_idle(x86, cpu), again);
+	ontb_unlock(&x86->slots.lock);
 	for (; drain; drain = next) {
 		next = drain->next;
 		ontb_x86_drain(x86, drain);
@@ -155,7 +158,7 @@ static int start_cpu(struct ontb_x86 *x86, unsigned int cpu)
 	if (ret)
 		return ret;
 	machine->ops->apic_write(machine, cpu, ONTB_APIC_SVR, SVR_ENABLE | ONTB_VECTOR_SPURIOUS);
-	ontb_slots_set_running(&x86->slots, cpu, true);
+	ontb_slots_started(&x86->slots, cpu);
 	ontb_slots_open(&x86->slots, cpu);
 	return 0;
 }
@@ -181,17 +184,18 @@ static void resend_locked(struct ontb_x86 *x86, unsigned int cpu) ONTB_MUST_HOLD
 	}
 }
 
-/* What was pending here may be anywhere now: who waited for this CPU waits for all. */
+/* Let the drains that wait for a stopped CPU go on to the others. */
 static void move_drains(struct ontb_x86 *x86, unsigned int cpu)
 {
 	bool again = false;
 	struct ontb_irq_drain *drain, *next;
 
 	ontb_rcu_read_lock();
-	drain = ontb_slots_drained(&x86->slots, cpu, true, &again);
+	ontb_lock(&x86->slots.lock);
+	drain = ontb_slots_drained_locked(&x86->slots, cpu, true, &again);
+	ontb_unlock(&x86->slots.lock);
 	for (; drain; drain = next) {
 		next = drain->next;
-		drain->cpus = ontb_cpumask_all(x86->machine->nr_cpus);
 		ontb_x86_drain(x86, drain);
 	}
 	ontb_rcu_read_unlock();
@@ -200,7 +204,10 @@ static void move_drains(struct ontb_x86 *x86, unsigned int cpu)
 static void stop_cpu(struct ontb_x86 *x86, unsigned int cpu)
 {
 	x86->machine->ops->cpu_stop(x86->machine, cpu);
-	ontb_slots_set_running(&x86->slots, cpu, false);
+	ontb_lock(&x86->slots.lock);
+	ontb_slots_stopped_locked(&x86->slots, cpu);
+	resend_locked(x86, cpu);
+	ontb_unlock(&x86->slots.lock);
 }
 
 /* Free what waits for a CPU that does not run any more. */
@@ -271,9 +278,6 @@ static int offline_locked(struct ontb_x86 *x86, unsigned int cpu, uint64_t timeo
 	if (ret)
 		goto open;
 	stop_cpu(x86, cpu);
-	ontb_lock(&x86->slots.lock);
-	resend_locked(x86, cpu);
-	ontb_unlock(&x86->slots.lock);
 	clean_up_for(x86, cpu);
 	return 0;
 

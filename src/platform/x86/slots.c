@@ -328,30 +328,51 @@ void ontb_slots_clean(struct ontb_slots *slots, unsigned int cpu, const uint64_t
 	ontb_unlock(&slots->lock);
 }
 
-void ontb_slots_set_running(struct ontb_slots *slots, unsigned int cpu, bool running)
+void ontb_slots_started(struct ontb_slots *slots, unsigned int cpu)
 {
 	ontb_lock(&slots->lock);
-	slots->cpus[cpu].is_running = running;
+	slots->cpus[cpu].is_running = true;
 	ontb_unlock(&slots->lock);
+}
+
+void ontb_slots_stopped_locked(struct ontb_slots *slots, unsigned int cpu)
+{
+	slots->cpus[cpu].is_running = false;
+	slots->nr_stops++;
 }
 
 const struct ontb_slot *ontb_slots_forward_locked(const struct ontb_slots *slots, unsigned int cpu, unsigned int vector)
 {
-	const struct ontb_slot *slot = &slots->cpus[cpu].slots[vector];
+	const struct ontb_slot_owner *owner = slots->cpus[cpu].slots[vector].owner;
+	const struct ontb_slot *live = owner ? owner->live : NULL;
 
-	return slot->owner ? slot->owner->live : NULL;
+	return live && slots->cpus[live->cpu].is_running ? live : NULL;
 }
 
-void ontb_slots_pending_cpus(struct ontb_slots *slots, const struct ontb_slot_owner *owner, struct ontb_cpumask *cpus)
+void ontb_slots_pending_cpus(struct ontb_slots *slots, const struct ontb_slot_owner *owner,
+			     struct ontb_irq_drain *drain)
 {
 	ontb_lock(&slots->lock);
+	if (ontb_cpumask_is_empty(&drain->cpus))
+		drain->nr_stops = slots->nr_stops;
 	if (owner->live)
-		ontb_cpumask_set(cpus, owner->live->cpu);
+		ontb_cpumask_set(&drain->cpus, owner->live->cpu);
 	if (owner->old)
-		ontb_cpumask_set(cpus, owner->old->cpu);
+		ontb_cpumask_set(&drain->cpus, owner->old->cpu);
 	for (const struct ontb_slot *slot = owner->waiting; slot; slot = slot->next)
-		ontb_cpumask_set(cpus, slot->cpu);
+		ontb_cpumask_set(&drain->cpus, slot->cpu);
 	ontb_unlock(&slots->lock);
+}
+
+static struct ontb_cpumask running_locked(const struct ontb_slots *slots) ONTB_MUST_HOLD(slots->lock)
+{
+	struct ontb_cpumask running = { { 0 } };
+
+	for (unsigned int cpu = 0; cpu < slots->nr_cpus; cpu++) {
+		if (slots->cpus[cpu].is_running)
+			ontb_cpumask_set(&running, cpu);
+	}
+	return running;
 }
 
 unsigned int ontb_slots_drain(struct ontb_slots *slots, struct ontb_irq_drain *drain)
@@ -359,28 +380,28 @@ unsigned int ontb_slots_drain(struct ontb_slots *slots, struct ontb_irq_drain *d
 	unsigned int cpu;
 
 	ontb_lock(&slots->lock);
-	while ((cpu = ontb_cpumask_next(&drain->cpus, 0)) < slots->nr_cpus && !slots->cpus[cpu].is_running)
-		ontb_cpumask_clear(&drain->cpus, cpu);
-	drain->is_under_way = cpu < slots->nr_cpus;
+	/* What was pending on a CPU that stopped may be anywhere now, also where this drain has been. */
+	if (drain->nr_stops != slots->nr_stops)
+		drain->cpus = running_locked(slots);
+	drain->nr_stops = slots->nr_stops;
+	drain->is_seen = false;
+	cpu = ontb_cpumask_next(&drain->cpus, 0);
+	drain->is_under_way = cpu != ONTB_MAX_CPUS;
 	if (drain->is_under_way) {
-		drain->seen = false;
 		drain->next = slots->cpus[cpu].drains;
 		slots->cpus[cpu].drains = drain;
-	} else {
-		cpu = ONTB_MAX_CPUS;
 	}
 	ontb_unlock(&slots->lock);
 	return cpu;
 }
 
-struct ontb_irq_drain *ontb_slots_drained(struct ontb_slots *slots, unsigned int cpu, bool is_idle, bool *again)
+struct ontb_irq_drain *ontb_slots_drained_locked(struct ontb_slots *slots, unsigned int cpu, bool is_idle, bool *again)
 {
 	struct ontb_irq_drain **link = &slots->cpus[cpu].drains, *drained = NULL, *drain;
 
-	ontb_lock(&slots->lock);
 	while ((drain = *link)) {
-		if (!is_idle && !drain->seen) {
-			drain->seen = true;
+		if (!is_idle && !drain->is_seen) {
+			drain->is_seen = true;
 			*again = true;
 			link = &drain->next;
 			continue;
@@ -390,7 +411,6 @@ struct ontb_irq_drain *ontb_slots_drained(struct ontb_slots *slots, unsigned int
 		drained = drain;
 		ontb_cpumask_clear(&drain->cpus, cpu);
 	}
-	ontb_unlock(&slots->lock);
 	return drained;
 }
 

@@ -100,6 +100,7 @@ struct ontb_slot_cpu {
  * @nr_open:     CPUs that are open. Under the vector lock.
  * @nr_reserved: Slots reserved. Under the vector lock.
  * @nr_cleaned:  Slots cleaned up so far. Under the vector lock.
+ * @nr_stops:    CPUs stopped so far. Under the vector lock.
  * @cpus:        CPUs. Constant.
  */
 struct ontb_slots {
@@ -109,6 +110,7 @@ struct ontb_slots {
 	unsigned int nr_open;
 	unsigned int nr_reserved;
 	uint64_t nr_cleaned;
+	uint64_t nr_stops;
 	struct ontb_slot_cpu *cpus;
 };
 
@@ -243,16 +245,17 @@ int ontb_slots_target(struct ontb_slots *slots, const struct ontb_slot_owner *ow
  * ontb_slots_pending_cpus() - where messages of an interrupt may be pending
  * @slots: Vectors.
  * @owner: Interrupt.
- * @cpus:  CPUs of its targets, present and former, are added.
+ * @drain: CPUs of its targets, present and former, are added.
  *
  * Context: Any thread. Takes the vector lock.
  */
-void ontb_slots_pending_cpus(struct ontb_slots *slots, const struct ontb_slot_owner *owner, struct ontb_cpumask *cpus);
+void ontb_slots_pending_cpus(struct ontb_slots *slots, const struct ontb_slot_owner *owner,
+			     struct ontb_irq_drain *drain);
 
 /**
  * ontb_slots_drain() - let a drain wait for the next of its CPUs
  * @slots: Vectors.
- * @drain: Drain that is in no list; CPUs that take no interrupts are taken out of it.
+ * @drain: Drain that is in no list; if a CPU has stopped meanwhile, it waits for all that run.
  *
  * Context: Any thread. Takes the vector lock.
  * Return: CPU that has to clean up, or ONTB_MAX_CPUS if there is none left: then it is done.
@@ -260,21 +263,21 @@ void ontb_slots_pending_cpus(struct ontb_slots *slots, const struct ontb_slot_ow
 unsigned int ontb_slots_drain(struct ontb_slots *slots, struct ontb_irq_drain *drain) ONTB_MUST_CHECK;
 
 /**
- * ontb_slots_drained() - take the drains for which a CPU has done enough
+ * ontb_slots_drained_locked() - take the drains for which a CPU has done enough
  * @slots: Vectors.
  * @cpu:   CPU.
- * @is_idle: Nothing was pending for devices when this was called.
+ * @is_idle: Nothing is pending there for devices; looked up with the lock held, so after the drains that are here came.
  * @again: OUT, true if some have to wait for another round; unchanged otherwise.
  *
  * A drain that came after the CPU had gone for this clean-up interrupt may wait for a message that the CPU has not taken yet. So
  * unless nothing is pending, a drain is taken in the second round that sees it: between the two, all that was pending in the
  * first one is taken, because it has a higher priority.
  *
- * Context: On @cpu, or while it is stopped. Takes the vector lock.
+ * Context: On @cpu, or while it is stopped.
  * Return: List of drains, linked by their next, NULL if there is none.
  */
-struct ontb_irq_drain *ontb_slots_drained(struct ontb_slots *slots, unsigned int cpu, bool is_idle, bool *again)
-	ONTB_MUST_CHECK;
+struct ontb_irq_drain *ontb_slots_drained_locked(struct ontb_slots *slots, unsigned int cpu, bool is_idle, bool *again)
+	ONTB_MUST_HOLD(slots->lock) ONTB_MUST_CHECK;
 
 /**
  * ontb_slots_drain_cancel() - take a drain out of the list it is in
@@ -307,14 +310,22 @@ void ontb_slots_waiting(struct ontb_slots *slots, unsigned int cpu, uint64_t vec
 void ontb_slots_clean(struct ontb_slots *slots, unsigned int cpu, const uint64_t vectors[4]);
 
 /**
- * ontb_slots_set_running() - say whether a CPU takes interrupts
- * @slots:   Vectors.
- * @cpu:     CPU.
- * @running: Which of the two; slots of one that does not need no clean-up by it.
+ * ontb_slots_started() - a CPU takes interrupts now
+ * @slots: Vectors.
+ * @cpu:   CPU.
  *
  * Context: Any thread. Takes the vector lock.
  */
-void ontb_slots_set_running(struct ontb_slots *slots, unsigned int cpu, bool running);
+void ontb_slots_started(struct ontb_slots *slots, unsigned int cpu);
+
+/**
+ * ontb_slots_stopped_locked() - a CPU takes no interrupts any more; its slots need no clean-up by it
+ * @slots: Vectors.
+ * @cpu:   CPU.
+ *
+ * What was pending there is raised elsewhere before the lock is released.
+ */
+void ontb_slots_stopped_locked(struct ontb_slots *slots, unsigned int cpu) ONTB_MUST_HOLD(slots->lock);
 
 /**
  * ontb_slots_forward_locked() - where what is pending for a vector of a stopped CPU has to go
@@ -322,7 +333,7 @@ void ontb_slots_set_running(struct ontb_slots *slots, unsigned int cpu, bool run
  * @cpu:    Stopped CPU.
  * @vector: Vector.
  *
- * Return: Live target of its interrupt, or NULL if it has none.
+ * Return: Live target of its interrupt, or NULL if it has none on a CPU that runs.
  */
 const struct ontb_slot *ontb_slots_forward_locked(const struct ontb_slots *slots, unsigned int cpu, unsigned int vector)
 	ONTB_MUST_HOLD(slots->lock);

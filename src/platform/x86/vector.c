@@ -88,9 +88,9 @@ static int apic_compose_msg(struct ontb_irq_data *data, struct ontb_msi_msg *msg
 	return 0;
 }
 
-static void apic_pending_cpus(struct ontb_irq_data *data, struct ontb_cpumask *cpus)
+static void apic_pending_cpus(struct ontb_irq_data *data, struct ontb_irq_drain *drain)
 {
-	ontb_slots_pending_cpus(&x86_of(data)->slots, data->chip_data, cpus);
+	ontb_slots_pending_cpus(&x86_of(data)->slots, data->chip_data, drain);
 }
 
 static const struct ontb_irq_chip apic_chip = {

@@ -14,6 +14,7 @@
 
 #include "base/annotate.h"
 #include "base/clock.h"
+#include "platform/x86/slots.h"
 #include "x86_rig.h"
 
 #define RID	    ONTB_RID(0, 2, 0)
@@ -153,6 +154,71 @@ static void drain_survives_its_cpu(void **state)
 	rig_free(rig);
 }
 
+/* The CPU goes for a clean-up, and before it looks what there is to do, a message comes and a drain is started. */
+static void drain_that_comes_between_clean_up_and_its_look_waits_for_another(void **state)
+{
+	struct rig *rig = rig_of(true, 1, false);
+	struct rig_dev *dev = rig_dev_new(rig, RID, 1);
+	struct wait wait;
+	unsigned int cpu;
+
+	(void)state;
+	rig_dev_start(dev, 0, 1);
+	cpu = (unsigned int)(rig_irq_msg(&dev->irqs[0]).addr >> 12 & 0xff);
+	rig_irq_fire(&dev->irqs[0]);
+	start(&wait, &dev->irqs[0]);
+	(void)atomic_fetch_and(&rig->bus.lapics[cpu].irr[0], ~(1ULL << ONTB_VECTOR_CLEANUP));
+	rig->cpus[cpu].entry(rig->cpus[cpu].arg, cpu, ONTB_VECTOR_CLEANUP);
+	assert_false(atomic_load(&wait.is_done));
+	rig_run(rig);
+	assert_true(atomic_load(&wait.is_done));
+	assert_int_equal(atomic_load(&wait.count), 1);
+	rig_dev_stop(dev);
+	rig_free(rig);
+}
+
+/*
+ * The drain waits at CPU 0 and has CPU 1 before it, where a message is pending. CPU 1 stops, the message goes to CPU 2, and CPU 1
+ * may even be back when the drain comes to it.
+ */
+static void check_drain_follows(bool comes_back)
+{
+	struct rig *rig = rig_of(true, 1, true);
+	struct rig_dev *dev = rig_dev_new(rig, RID, 1);
+	struct rig_irq *irq = &dev->irqs[0];
+	struct ontb_cpumask mask = { { 1 << 1 | 1 << 2 } };
+	struct wait wait;
+
+	rig_dev_start(dev, 0, 1);
+	/* The fault interrupt of the VT-d unit is on CPU 0. */
+	assert_int_equal(rig_irq_move(irq, 0), 0);
+	assert_int_equal(rig_irq_move(irq, 1), 0);
+	assert_int_equal(ontb_irq_set_affinity(rig->irqs, irq->virq, &mask), 0);
+	rig_irq_fire(irq);
+	start(&wait, irq);
+	assert_true(ontb_cpumask_test(&wait.drain.cpus, 0));
+	assert_true(ontb_cpumask_test(&wait.drain.cpus, 1));
+	assert_int_equal(ontb_x86_cpu_offline(rig->x86, 1, 0), 0);
+	if (comes_back)
+		assert_int_equal(ontb_x86_cpu_online(rig->x86, 1), 0);
+	while (ontb_cpu_step(&rig->cpus[0]) > 0 || ontb_cpu_step(&rig->cpus[1]) > 0)
+		assert_false(atomic_load(&wait.is_done));
+	assert_false(atomic_load(&wait.is_done));
+	rig_run(rig);
+	assert_true(atomic_load(&wait.is_done));
+	assert_int_equal(atomic_load(&wait.count), 1);
+	assert_int_equal(atomic_load(&irq->cpu), 2);
+	rig_dev_stop(dev);
+	rig_free(rig);
+}
+
+static void drain_follows_a_message_whose_cpu_stopped_before_it_came_there(void **state)
+{
+	(void)state;
+	check_drain_follows(false);
+	check_drain_follows(true);
+}
+
 static void cancelled_drain_does_not_call(void **state)
 {
 	struct rig *rig = rig_of(true, 1, false);
@@ -247,6 +313,8 @@ int main(void)
 		cmocka_unit_test(drain_of_nothing_is_done_at_once),
 		cmocka_unit_test(drain_covers_the_target_before_a_move),
 		cmocka_unit_test(drain_survives_its_cpu),
+		cmocka_unit_test(drain_that_comes_between_clean_up_and_its_look_waits_for_another),
+		cmocka_unit_test(drain_follows_a_message_whose_cpu_stopped_before_it_came_there),
 		cmocka_unit_test(cancelled_drain_does_not_call),
 		cmocka_unit_test(drains_with_threads_on_bare_vectors),
 		cmocka_unit_test(drains_with_threads_and_remapping),

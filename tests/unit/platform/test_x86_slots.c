@@ -34,7 +34,7 @@ static int setup(void **state)
 	assert_non_null(slots);
 	assert_int_equal(ontb_slots_init(slots, NR_CPUS), 0);
 	for (unsigned int cpu = 0; cpu < NR_CPUS; cpu++) {
-		ontb_slots_set_running(slots, cpu, true);
+		ontb_slots_started(slots, cpu);
 		ontb_slots_open(slots, cpu);
 	}
 	*state = slots;
@@ -255,7 +255,9 @@ static void vectors_of_a_stopped_cpu_need_no_clean_up(void **state)
 
 	(void)take(slots, &owner, &zero);
 	(void)take(slots, &owner, &one);
-	ontb_slots_set_running(slots, 0, false);
+	ontb_lock(&slots->lock);
+	ontb_slots_stopped_locked(slots, 0);
+	ontb_unlock(&slots->lock);
 	assert_int_equal(ontb_slots_retire_old(slots, &owner), ONTB_MAX_CPUS);
 	assert_int_equal(slots->cpus[0].nr_used, 0);
 	assert_null(owner.waiting);
