@@ -24,7 +24,7 @@ int ontb_irq_domain_new(struct ontb_irq_system *sys, const struct ontb_irq_domai
 
 	if (!config_is_valid(sys, config))
 		return -EINVAL;
-	domain = calloc(1, sizeof(*domain) + config->size * sizeof(domain->linear[0]));
+	domain = calloc(1, sizeof(*domain) + config->size * sizeof(void *));
 	if (!domain)
 		return -ENOMEM;
 	domain->sys = sys;
