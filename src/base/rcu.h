@@ -16,14 +16,14 @@
 #if __has_feature(thread_sanitizer)
 #define ONTB_TSAN 1
 #endif
-#if __has_feature(address_sanitizer) || __has_feature(undefined_behavior_sanitizer)
+#if __has_feature(address_sanitizer) || __has_feature(undefined_behavior_sanitizer) || defined(__clang_analyzer__)
 #define ONTB_CALL_LIBURCU 1
 #endif
 #endif
 
 /*
  * The read side of liburcu is inlined, except under sanitizers: its structures are less aligned than it declares them, which
- * UndefinedBehaviorSanitizer would report in our code.
+ * UndefinedBehaviorSanitizer would report in our code; and clang's analyzer does not see that a thread is registered.
  */
 #if !defined(_LGPL_SOURCE) && !defined(ONTB_TSAN) && !defined(ONTB_CALL_LIBURCU)
 #define _LGPL_SOURCE
