@@ -229,6 +229,14 @@ void ontb_swtec_init_events(struct ontb_swtec *sw);
 uint64_t ontb_swtec_peer_page_read64(const struct ontb_swtec *sw, uint32_t offset);
 
 /**
+ * ontb_swtec_peer_state() - magic (lower half) and link word (upper half) of the peer's page
+ * @sw: Driver.
+ *
+ * Return: All ones if the peer shows no page.
+ */
+uint64_t ontb_swtec_peer_state(const struct ontb_swtec *sw);
+
+/**
  * ontb_swtec_look_at_link() - the link's work
  * @arg: Driver.
  *

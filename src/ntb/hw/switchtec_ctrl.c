@@ -270,7 +270,7 @@ int ontb_swtec_window_limits(struct ontb_ntb *ntb, unsigned int peer, unsigned i
 	uint64_t size;
 
 	(void)peer;
-	if ((uint32_t)ontb_swtec_peer_page_read64(sw, ONTB_SWTEC_PAGE_MAGIC) != ONTB_SWTEC_MAGIC)
+	if ((uint32_t)ontb_swtec_peer_state(sw) != ONTB_SWTEC_MAGIC)
 		return -ENOLINK;
 	size = ontb_swtec_peer_page_read64(sw, ONTB_SWTEC_PAGE_SIZES(window));
 	if (size == UINT64_MAX)

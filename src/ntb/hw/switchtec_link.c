@@ -60,6 +60,14 @@ uint64_t ontb_swtec_peer_page_read64(const struct ontb_swtec *sw, uint32_t offse
 	return ontb_pci_bar_read64(sw->dev, sw->own.direct_bar[0], offset);
 }
 
+/* An access that no window answers is an error of the bus, and some hosts report those: so ask the registers first. */
+uint64_t ontb_swtec_peer_state(const struct ontb_swtec *sw)
+{
+	uint64_t entry = ontb_swtec_read64(sw, ONTB_SWTEC_CTRL(sw->self) + ONTB_SWTEC_CTRL_LUT(0));
+
+	return entry & ONTB_SWTEC_LUT_ENABLED ? ontb_swtec_peer_page_read64(sw, ONTB_SWTEC_PAGE_MAGIC) : UINT64_MAX;
+}
+
 static uint32_t peer_page_read32(const struct ontb_swtec *sw, uint32_t offset)
 {
 	return ontb_pci_bar_read32(sw->dev, sw->own.direct_bar[0], offset);
@@ -97,9 +105,9 @@ static void count_session(struct ontb_swtec *sw) ONTB_MUST_HOLD(&sw->link_lock)
 static enum verdict judge(struct ontb_swtec *sw) ONTB_MUST_HOLD(&sw->link_lock)
 {
 	bool is_up = atomic_load_explicit(&sw->is_up, memory_order_relaxed);
-	uint64_t state = ontb_swtec_peer_page_read64(sw, ONTB_SWTEC_PAGE_MAGIC);
+	uint64_t state = ontb_swtec_peer_state(sw);
 	bool is_there = (uint32_t)state == ONTB_SWTEC_MAGIC;
-	uint32_t session = peer_page_read32(sw, ONTB_SWTEC_PAGE_SESSION);
+	uint32_t session;
 
 	if (!atomic_load_explicit(&sw->is_enabled, memory_order_relaxed))
 		return STAYS;
@@ -108,6 +116,7 @@ static enum verdict judge(struct ontb_swtec *sw) ONTB_MUST_HOLD(&sw->link_lock)
 			count_session(sw);
 		return is_up ? GOES_DOWN : STAYS;
 	}
+	session = peer_page_read32(sw, ONTB_SWTEC_PAGE_SESSION);
 	if (is_up && session == sw->peer_session)
 		return STAYS;
 	sw->peer_session = session;

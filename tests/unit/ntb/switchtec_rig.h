@@ -54,6 +54,8 @@ struct sw_rig {
 	struct sw_host hosts[SW_HOSTS];
 };
 
+/* Only the machines and the switch; then boot hosts one by one. */
+void sw_build(struct sw_rig *rig, const char *topology, bool is_stepped);
 /* All hosts boot, with a client that counts events; links are not enabled. */
 void sw_open(struct sw_rig *rig, const char *topology, bool is_stepped);
 /* Fails the test if a host has not given all memory back. */
