@@ -82,7 +82,7 @@ int ontb_ntb_transport_new(const struct ontb_ntb_transport_config *config, struc
 void ontb_ntb_transport_free(struct ontb_ntb_transport *transport);
 
 /**
- * ontb_ntb_transport_connect() - see whether the peer's rings are there
+ * ontb_ntb_transport_connect() - see whether the peer's rings are there, and its interrupts granted
  * @transport: Transport.
  *
  * Context: Any thread, not a handler. Reads through the window.

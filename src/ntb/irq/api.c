@@ -3,6 +3,7 @@
  * The public functions of interrupts that peers raise, with their checks.
  */
 #include <errno.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -99,26 +100,23 @@ static int check_trust(struct ontb_ntb *ntb, const struct ontb_ntb_irqs_config *
 	return -EPERM;
 }
 
-static int check_window(const struct ontb_ntb_irqs *irqs)
+/* Whether a window can show all interrupt addresses to every peer. */
+static bool window_fits(const struct ontb_ntb_irqs *irqs, unsigned int window)
 {
 	for (unsigned int peer = 0; peer < irqs->nr_peers; peer++) {
 		struct ontb_ntb_window limits;
 		uint64_t first, size;
-		int ret = ontb_ntb_window_limits(irqs->ntb, peer, irqs->window, &limits);
+		int ret = ontb_ntb_window_limits(irqs->ntb, peer, window, &limits);
 
 		/* Some parts learn the limits from the peer; then the session checks them. */
 		if (ret == -ENOLINK)
 			continue;
 		if (!ret)
 			ret = ontb_session_fit(&limits, irqs->range_first, irqs->range_size, &first, &size);
-		if (ret) {
-			ontb_log(ONTB_LOG_ERROR,
-				 "%s: window %u of peer %u cannot be aligned to the interrupt addresses",
-				 ontb_ntb_name(irqs->ntb), irqs->window, peer);
-			return -EOPNOTSUPP;
-		}
+		if (ret)
+			return false;
 	}
-	return 0;
+	return true;
 }
 
 static void release_windows(struct ontb_ntb_irqs *irqs, unsigned int nr_peers)
@@ -138,6 +136,27 @@ static int claim_windows(struct ontb_ntb_irqs *irqs)
 		}
 	}
 	return 0;
+}
+
+/* The window that was asked for, or the last one that nobody has and that is wide enough. */
+static int choose_window(struct ontb_ntb_irqs *irqs)
+{
+	int wanted = irqs->config.window, ret = -EOPNOTSUPP;
+	unsigned int nr_windows = ontb_ntb_nr_windows(irqs->ntb);
+
+	for (unsigned int i = nr_windows; i > 0 && ret; i--) {
+		irqs->window = i - 1;
+		if (wanted >= 0 && irqs->window != (unsigned int)wanted)
+			continue;
+		ret = window_fits(irqs, irqs->window) ? claim_windows(irqs) : -EOPNOTSUPP;
+		if (wanted >= 0)
+			break;
+	}
+	if (ret == -EOPNOTSUPP)
+		ontb_log(ONTB_LOG_ERROR, "%s: %s can be aligned to the interrupt addresses 0x%" PRIx64 " to 0x%" PRIx64,
+			 ontb_ntb_name(irqs->ntb), wanted < 0 ? "no window" : "that window is not one that",
+			 irqs->range_first, irqs->range_first + irqs->range_size - 1);
+	return ret;
 }
 
 static int start_bridge(struct ontb_ntb_irqs *irqs)
@@ -205,7 +224,6 @@ static struct ontb_ntb_irqs *new_irqs(struct ontb_ntb *ntb, const struct ontb_nt
 	irqs->msi = ontb_ntb_msi(ntb);
 	irqs->sys = ontb_msi_dev_system(irqs->msi);
 	irqs->config = *config;
-	irqs->window = config->window < 0 ? ontb_ntb_nr_windows(ntb) - 1 : (unsigned int)config->window;
 	irqs->kind = kind;
 	irqs->nr_peers = ontb_ntb_nr_peers(ntb);
 	irqs->is_stepped = ontb_worker_pool_is_stepped(ontb_ntb_workers(ntb));
@@ -243,18 +261,15 @@ int ontb_ntb_irqs_new(struct ontb_ntb *ntb, const struct ontb_ntb_irqs_config *c
 	irqs = new_irqs(ntb, config, kind);
 	if (!irqs)
 		return -ENOMEM;
-	ret = claim_windows(irqs);
-	if (ret)
-		goto free_irqs;
 	ret = ontb_irqs_domain_new(irqs);
 	if (ret)
-		goto release_windows;
-	ret = check_window(irqs);
+		goto free_irqs;
+	ret = choose_window(irqs);
 	if (ret)
 		goto free_domain;
 	ret = ontb_worker_new(ontb_ntb_workers(ntb), "ntb-irqs", ontb_irqs_run, irqs, &irqs->worker);
 	if (ret)
-		goto free_domain;
+		goto release_windows;
 	ret = ontb_ntb_set_client(ntb, &bridge_events, irqs);
 	if (ret)
 		goto free_worker;
@@ -268,10 +283,10 @@ unset_client:
 	(void)ontb_ntb_set_client(ntb, NULL, NULL);
 free_worker:
 	ontb_worker_free(irqs->worker);
-free_domain:
-	(void)ontb_msi_domain_free(irqs->msi, config->slot);
 release_windows:
 	release_windows(irqs, irqs->nr_peers);
+free_domain:
+	(void)ontb_msi_domain_free(irqs->msi, config->slot);
 free_irqs:
 	free_irqs(irqs);
 	return ret;
@@ -471,30 +486,30 @@ int ontb_ntb_irq_settle(struct ontb_ntb_irqs *irqs, unsigned int index, uint64_t
 
 /* Interrupts of peers */
 
-/* Inside an RCU read-side section. */
-static struct ontb_held *find_held(struct ontb_ntb_irqs *irqs, unsigned int peer, unsigned int index, int *error)
+/* Inside an RCU read-side section. Return: the table that has an index, or NULL. */
+static struct ontb_held_table *find_table(struct ontb_ntb_irqs *irqs, unsigned int peer, unsigned int index, int *error)
 {
 	struct ontb_held_table *table = ontb_rcu_read(irqs->sessions[peer].held);
 
 	*error = table ? -ENOENT : -ENOLINK;
-	return table && index < table->nr ? &table->held[index] : NULL;
+	return table && index < table->nr ? table : NULL;
 }
 
 int ontb_ntb_irq_trigger(struct ontb_ntb_irqs *irqs, unsigned int peer, unsigned int index)
 {
 	const struct ontb_held_msg *msg = NULL;
-	struct ontb_held *held;
+	struct ontb_held_table *table;
 	int ret;
 
 	if (ontb_unlikely(peer >= irqs->nr_peers))
 		return -ERANGE;
 	ontb_rcu_read_lock();
-	held = find_held(irqs, peer, index, &ret);
-	if (ontb_likely(held))
-		msg = ontb_rcu_read(held->current);
+	table = find_table(irqs, peer, index, &ret);
+	if (ontb_likely(table))
+		msg = ontb_rcu_read(table->held[index].current);
 	if (ontb_likely(msg)) {
-		irqs->ops->peer_write32(irqs->ntb, peer, irqs->window, msg->offset, msg->data);
-		__atomic_fetch_add(&held->nr_triggers, 1, __ATOMIC_RELAXED);
+		irqs->ops->peer_write32(irqs->ntb, peer, table->window, msg->offset, msg->data);
+		__atomic_fetch_add(&table->held[index].nr_triggers, 1, __ATOMIC_RELAXED);
 		ret = 0;
 	}
 	ontb_rcu_read_unlock();
@@ -503,15 +518,15 @@ int ontb_ntb_irq_trigger(struct ontb_ntb_irqs *irqs, unsigned int peer, unsigned
 
 bool ontb_ntb_irq_is_granted(struct ontb_ntb_irqs *irqs, unsigned int peer, unsigned int index)
 {
-	struct ontb_held *held;
+	struct ontb_held_table *table;
 	bool is_granted;
 	int ret;
 
 	if (peer >= irqs->nr_peers)
 		return false;
 	ontb_rcu_read_lock();
-	held = find_held(irqs, peer, index, &ret);
-	is_granted = held && ontb_rcu_read(held->current);
+	table = find_table(irqs, peer, index, &ret);
+	is_granted = table && ontb_rcu_read(table->held[index].current);
 	ontb_rcu_read_unlock();
 	return is_granted;
 }

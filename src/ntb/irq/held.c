@@ -17,13 +17,14 @@
 
 #include "base/bytes.h"
 
-int ontb_held_new(unsigned int nr, struct ontb_held_table **out)
+int ontb_held_new(unsigned int nr, unsigned int window, struct ontb_held_table **out)
 {
 	struct ontb_held_table *table = calloc(1, sizeof(*table) + nr * sizeof(table->held[0]));
 
 	if (!table)
 		return -ENOMEM;
 	table->nr = nr;
+	table->window = window;
 	table->batch = 1;
 	*out = table;
 	return 0;

@@ -187,6 +187,7 @@ struct ontb_held {
 /**
  * struct ontb_held_table - all interrupts of a peer in one of its epochs
  * @nr:        How many the peer has. Constant.
+ * @window:    Outbound window to the peer's interrupt addresses. Constant.
  * @batch:     Number of the batch of messages, from 1 on. The worker's.
  * @first_due: List of confirmations that are due, index + 1, 0 if empty. The worker's.
  * @last_due:  Its end. The worker's.
@@ -194,6 +195,7 @@ struct ontb_held {
  */
 struct ontb_held_table {
 	unsigned int nr;
+	unsigned int window;
 	uint32_t batch;
 	uint32_t first_due;
 	uint32_t last_due;
@@ -265,7 +267,7 @@ struct ontb_session {
  * @msi:          The function's MSI device. Constant.
  * @sys:          Its interrupt system. Constant.
  * @config:       As configured. Constant.
- * @window:       Window of the interrupt addresses. Constant.
+ * @window:       Inbound window of this host's interrupt addresses; a peer's may have another number. Constant.
  * @kind:         Channel in use. Constant.
  * @nr_peers:     Peers. Constant.
  * @range_first:  Lowest address of all messages. Constant.
@@ -487,11 +489,12 @@ unsigned int ontb_own_guard_place(const struct ontb_ntb_irqs *irqs, const struct
 /**
  * ontb_held_new() - a table of interrupts that cannot be raised yet
  * @nr:  How many, 1..ONTB_GRANT_MAX_IRQS.
+ * @window: Outbound window to the peer's interrupt addresses.
  * @out: OUT.
  *
  * Return: 0 or -ENOMEM.
  */
-int ontb_held_new(unsigned int nr, struct ontb_held_table **out) ONTB_MUST_CHECK;
+int ontb_held_new(unsigned int nr, unsigned int window, struct ontb_held_table **out) ONTB_MUST_CHECK;
 
 /**
  * ontb_held_grant() - the owner gave an interrupt, or moved it

@@ -28,7 +28,7 @@ static bool is_valid(const struct ontb_grant_msg *msg)
 {
 	switch (msg->type) {
 	case ONTB_GRANT_HELLO:
-		return !msg->index && msg->gen && msg->gen <= ONTB_GRANT_MAX_IRQS && !msg->offset && !msg->data;
+		return !msg->index && msg->gen && msg->gen <= ONTB_GRANT_MAX_IRQS && !msg->offset;
 	case ONTB_GRANT_GRANT:
 		return !(msg->offset & 3);
 	case ONTB_GRANT_GRANT_ACK:

@@ -21,7 +21,7 @@
 
 /**
  * enum ontb_grant_type - what a message says
- * @ONTB_GRANT_HELLO:      I hold nothing of yours; I own this many interrupts (in gen).
+ * @ONTB_GRANT_HELLO:      I hold nothing of yours; I own this many interrupts (in gen), seen through this window (in data).
  * @ONTB_GRANT_GRANT:      Raise interrupt index with this offset and data, from now on only so.
  * @ONTB_GRANT_GRANT_ACK:  I do.
  * @ONTB_GRANT_REVOKE:     Do not raise it any more.
@@ -43,7 +43,7 @@ enum ontb_grant_type {
  * @to:     Epoch of the receiver.
  * @gen:    Generation; in a HELLO the number of interrupts, 1..ONTB_GRANT_MAX_IRQS.
  * @offset: In the owner's window; only in a GRANT, a multiple of 4.
- * @data:   Only in a GRANT.
+ * @data:   Only in a GRANT; in a HELLO the number of the window.
  */
 struct ontb_grant_msg {
 	enum ontb_grant_type type;

@@ -274,9 +274,9 @@ static int hear_hello(struct ontb_session *session, const struct ontb_grant_msg 
 	struct ontb_held_table *table;
 	int ret;
 
-	if (session->heard_hello)
+	if (session->heard_hello || msg->data >= ontb_ntb_nr_windows(session->irqs->ntb))
 		return -EPROTO;
-	ret = ontb_held_new(msg->gen, &table);
+	ret = ontb_held_new(msg->gen, msg->data, &table);
 	if (ret)
 		return ret;
 	ontb_rcu_publish(session->held, table);
@@ -295,7 +295,8 @@ static int hear_about_held(struct ontb_session *session, const struct ontb_grant
 		return -EPROTO;
 	if (is_grant)
 		ret = ontb_held_grant(session->held, msg,
-				      ontb_ntb_peer_window_size(irqs->ntb, session->peer, irqs->window), &is_new);
+				      ontb_ntb_peer_window_size(irqs->ntb, session->peer, session->held->window),
+				      &is_new);
 	else
 		ret = ontb_held_revoke(session->held, msg, &is_new);
 	if (ret)
@@ -469,7 +470,9 @@ static void transmit(struct ontb_session *session)
 	unsigned int nr;
 
 	for (nr = 0; nr < ONTB_GRANT_BATCH && ontb_channel_can_send(&session->channel); nr++) {
-		struct ontb_grant_msg msg = { .type = ONTB_GRANT_HELLO, .gen = session->irqs->config.nr_irqs };
+		struct ontb_grant_msg msg = { .type = ONTB_GRANT_HELLO,
+					      .gen = session->irqs->config.nr_irqs,
+					      .data = session->irqs->window };
 
 		if (!session->said_hello) {
 			ontb_channel_send(&session->channel, &msg);

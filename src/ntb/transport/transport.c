@@ -270,6 +270,10 @@ int ontb_ntb_transport_connect(struct ontb_ntb_transport *transport)
 		return -ENOLINK;
 	if (atomic_load(&transport->is_connected))
 		return 0;
+	for (unsigned int i = 0; config->irqs && i < config->nr_qps; i++) {
+		if (!ontb_ntb_irq_is_granted(config->irqs, config->peer, config->first_irq + i))
+			return -EAGAIN;
+	}
 	ret = ontb_ntb_peer_read(config->ntb, config->peer, config->window, 0, &head, sizeof(head));
 	if (ret)
 		return ret == -ERANGE ? -EAGAIN : ret;

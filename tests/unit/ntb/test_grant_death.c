@@ -244,7 +244,7 @@ static void a_holder_may_restart_at_every_step(void **state)
 			grant_rig_stop(run.rig, 1);
 			run.rig->net->hosts[1].is_deaf = false;
 			assert_int_equal(grant_rig_start(run.rig, 1), 0);
-			steps(&run, 200);
+			steps(&run, 1000);
 			assert_int_equal(ontb_ntb_irq_settle(owner, ONTB_MSI_ANY_INDEX, 0), 0);
 			assert_int_equal(grant_rig_nr_stray(run.rig), 0);
 			assert_int_equal(ontb_ntb_irq_trigger(run.rig->ends[1].irqs, 0, 0), -ENOENT);

@@ -73,7 +73,6 @@ static void what_a_type_does_not_allow_is_refused(void **state)
 		{ .type = ONTB_GRANT_HELLO, .gen = ONTB_GRANT_MAX_IRQS + 1 },
 		{ .type = ONTB_GRANT_HELLO, .gen = 1, .index = 1 },
 		{ .type = ONTB_GRANT_HELLO, .gen = 1, .offset = 4 },
-		{ .type = ONTB_GRANT_HELLO, .gen = 1, .data = 1 },
 		{ .type = ONTB_GRANT_GRANT, .offset = 1 },
 		{ .type = ONTB_GRANT_GRANT, .offset = 2 },
 		{ .type = ONTB_GRANT_GRANT_ACK, .offset = 4 },
