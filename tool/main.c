@@ -25,6 +25,11 @@ static const struct verb verbs[] = {
 	{ "serve", "run an emulated bridge that QEMU guests attach to", ontb_cmd_serve },
 	{ "status", "show ports, links, windows and counters of a running bridge", ontb_cmd_status },
 	{ "trace", "print a trace file as text", ontb_cmd_trace },
+	{ "demo", "two hosts in this process interrupt each other and send a file", ontb_cmd_demo },
+	{ "host", "run a host in this process at a port of a running bridge", ontb_cmd_host },
+	{ "domains", "show the interrupt domains of a running process as trees", ontb_cmd_domains },
+	{ "irqs", "show the interrupts of a running process", ontb_cmd_irqs },
+	{ "graph", "print the interrupt domains of a running process for Graphviz", ontb_cmd_graph },
 	{ "version", "print the version", ontb_cmd_version },
 	{ "help", "print this, or the options of a verb", ontb_cmd_help },
 };

@@ -48,6 +48,51 @@ enum ontb_exit ontb_cmd_status(int argc, char **argv);
 enum ontb_exit ontb_cmd_trace(int argc, char **argv);
 
 /**
+ * ontb_cmd_demo() - two hosts in this process, and what they do
+ * @argc: Words, with the verb.
+ * @argv: The words.
+ *
+ * Return: Exit status.
+ */
+enum ontb_exit ontb_cmd_demo(int argc, char **argv);
+
+/**
+ * ontb_cmd_host() - run a host at a port of a running bridge
+ * @argc: Words, with the verb.
+ * @argv: The words.
+ *
+ * Return: Exit status.
+ */
+enum ontb_exit ontb_cmd_host(int argc, char **argv);
+
+/**
+ * ontb_cmd_domains() - show the interrupt domains of a running process
+ * @argc: Words, with the verb.
+ * @argv: The words.
+ *
+ * Return: Exit status.
+ */
+enum ontb_exit ontb_cmd_domains(int argc, char **argv);
+
+/**
+ * ontb_cmd_irqs() - show the interrupts of a running process
+ * @argc: Words, with the verb.
+ * @argv: The words.
+ *
+ * Return: Exit status.
+ */
+enum ontb_exit ontb_cmd_irqs(int argc, char **argv);
+
+/**
+ * ontb_cmd_graph() - print interrupt domains for Graphviz
+ * @argc: Words, with the verb.
+ * @argv: The words.
+ *
+ * Return: Exit status.
+ */
+enum ontb_exit ontb_cmd_graph(int argc, char **argv);
+
+/**
  * ontb_cmd_version() - print the version
  * @argc: Words, with the verb.
  * @argv: The words.

@@ -63,6 +63,7 @@ class Setup:
     """Guests and bridge that a test needs."""
 
     loopback: bool = False
+    single: bool = False
     cpus: int = 1
     memory: int = 512
     iommu: bool = False
@@ -77,7 +78,7 @@ class Setup:
 
     def label(self):
         """Short text for logs."""
-        words = ["loopback" if self.loopback else "pair", f"{self.cpus}cpu"]
+        words = ["loopback" if self.loopback else "single" if self.single else "pair", f"{self.cpus}cpu"]
         words += ["iommu"] if self.iommu else []
         words += ["intremap"] if self.intremap else []
         words += [self.series] if self.series != "6.12" else []
@@ -119,7 +120,7 @@ class Lab:
         serve = list(setup.serve)
         if setup.vectors:
             serve += ["--vectors", str(setup.vectors)]
-        plan = pair.Plan(loopback=setup.loopback, openntb=options.openntb,
+        plan = pair.Plan(loopback=setup.loopback, single=setup.single, openntb=options.openntb,
                          server_options=tuple(serve), urgent=setup.urgent)
         self.pair = pair.Pair(self.settings, plan, keep=True)
         self.guests = self.pair.guests

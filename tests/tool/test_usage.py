@@ -11,7 +11,8 @@ import tap
 from tap import check, equal
 
 TOP = pathlib.Path(__file__).resolve().parent.parent.parent
-VERBS = ("serve", "status", "trace", "version", "help")
+VERBS = ("serve", "status", "trace", "demo", "host", "domains", "irqs", "graph", "version", "help")
+WITH_OPTIONS = VERBS[:-2]
 
 # Words after the verb -> what the error line must hold.
 WRONG = {
@@ -66,6 +67,32 @@ WRONG = {
     ("trace", "--port", "x", "f"): "--port 'x'",
     ("trace", "--category", "weather", "f"): "--category 'weather'",
     ("trace", "--nonsense", "f"): "--nonsense",
+    ("demo", "--cpus", "0"): "--cpus 0: give a number from 1 to 256",
+    ("demo", "--cpus", "257"): "--cpus",
+    ("demo", "--irqs", "0"): "--irqs",
+    ("demo", "--irqs", "65001"): "--irqs",
+    ("demo", "--vectors", "2"): "--vectors",
+    ("demo", "--rounds", "x"): "--rounds",
+    ("demo", "--parent", "gic"): "give remap, vector or mixed",
+    ("demo", "--seed", "-"): "--seed",
+    ("demo", "--socket-dir", "/tmp/x"): "--hold",
+    ("demo", "--file"): "needs a value",
+    ("demo", "--nonsense"): "--nonsense",
+    ("demo", "word"): "'word'",
+    ("host",): "--socket",
+    ("host", "--socket"): "needs a value",
+    ("host", "--socket", "s", "--peer", "bsd"): "give openntb or linux",
+    ("host", "--socket", "s", "--cpus", "257"): "--cpus",
+    ("host", "--socket", "s", "--ram", "15"): "--ram",
+    ("host", "--socket", "s", "--irqs", "0"): "--irqs",
+    ("host", "--socket", "s", "--window", "1024"): "--window",
+    ("host", "--nonsense"): "--nonsense",
+    ("host", "word"): "'word'",
+    ("domains", "--nonsense"): "--nonsense",
+    ("domains", "--socket-dir"): "needs a value",
+    ("irqs", "word"): "'word'",
+    ("irqs", "--host"): "needs a value",
+    ("graph", "--json"): "--json",
     ("version", "word"): "'word'",
     ("help", "nonsense"): "'nonsense'",
     ("help", "serve", "status"): "one verb",
@@ -113,7 +140,7 @@ def test_help_that_cannot_be_written_is_a_failure(case):
 def test_default_folder_needs_a_runtime_folder(case):
     # Root's folder is fixed, so this is somebody else's question.
     who = {"user": 65534} if os.geteuid() == 0 else {}
-    for verb in ("serve", "status"):
+    for verb in ("serve", "status", "domains", "irqs", "graph"):
         try:
             done = case.run(verb, env={"XDG_RUNTIME_DIR": ""}, cwd="/", **who)
         except PermissionError as error:
@@ -129,7 +156,7 @@ def options_of_help(case, verb):
 
 def test_man_page_has_the_options_of_the_help(case):
     page = (TOP / "tool/openntb.1").read_text(encoding="utf-8")
-    for verb in ("serve", "status", "trace"):
+    for verb in WITH_OPTIONS:
         part = page.split(f".Ss openntb {verb}\n")[1].split("\n.S")[0]
         in_page = {"-" + name for name in re.findall(r"^\.It Fl (-[a-z0-9-]+)", part, re.M)}
         equal(in_page, options_of_help(case, verb), verb)
@@ -137,7 +164,7 @@ def test_man_page_has_the_options_of_the_help(case):
 
 def test_documentation_has_the_options_of_the_help(case):
     page = (TOP / "docs/tool.md").read_text(encoding="utf-8")
-    for verb in ("serve", "status", "trace"):
+    for verb in WITH_OPTIONS:
         part = page.split(f"## openntb {verb}\n")[1].split("\n## ")[0]
         missing = [name for name in options_of_help(case, verb) if f"`{name}" not in part]
         equal(missing, [], verb)
@@ -157,7 +184,7 @@ def complete(case, *words):
 def test_completion_offers_verbs_and_options(case):
     equal(complete(case, ""), set(VERBS))
     equal(complete(case, "st"), {"status"})
-    for verb in ("serve", "status", "trace"):
+    for verb in WITH_OPTIONS:
         equal(complete(case, verb, "--") - {"--help"}, options_of_help(case, verb), verb)
     equal(complete(case, "serve", "--log-level", "w"), {"warning"})
 

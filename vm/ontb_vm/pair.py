@@ -51,9 +51,14 @@ def own_settings(image, modules=None, archive=None, **changes):
 
 @dataclasses.dataclass
 class Plan:
-    """How many guests, on which sockets, with which server."""
+    """How many guests, on which sockets, with which server.
+
+    @loopback: one guest with both endpoints.
+    @single: one guest on port 0; the other port is left to somebody else.
+    """
 
     loopback: bool = False
+    single: bool = False
     openntb: str = None
     server_options: tuple = ()
     sockets: tuple = ()
@@ -77,6 +82,8 @@ class Pair:
         both = [settings, settings] if isinstance(settings, guest.Settings) else list(settings)
         if plan.loopback:
             self.guests = [guest.Guest(both[0], self.folder, 0, sockets)]
+        elif plan.single:
+            self.guests = [guest.Guest(both[0], self.folder, 0, sockets[:1])]
         else:
             net = [self.folder / f"net{number}" for number in range(2)]
             self.guests = [guest.Guest(both[number], self.folder, number, [sockets[number]],

@@ -1,0 +1,321 @@
+// SPDX-License-Identifier: BSD-3-Clause OR GPL-2.0-only
+/*
+ * openntb host: a host in this process, whose bridge is a port of a running "openntb serve". What is on the other port, a guest or
+ * another such process, is its peer.
+ */
+#include <errno.h>
+#include <getopt.h>
+#include <json-c/json.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <openntb/error.h>
+#include <openntb/fabric.h>
+#include <openntb/vfio_user_client.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "tool/control.h"
+#include "tool/hold.h"
+#include "tool/irq_json.h"
+#include "tool/json_table.h"
+#include "tool/log_sink.h"
+#include "tool/number.h"
+#include "tool/peer_irqs.h"
+#include "tool/verbs.h"
+
+#define TIMEOUT_NS  (5 * ONTB_NS_PER_S)
+#define MAX_IRQS    65536U
+#define MAX_RAM_MIB 4096U
+#define MAX_TIMES   1000000U
+#define MAX_WINDOW  1023U
+#define ANY_WINDOW  (MAX_WINDOW + 1)
+
+static const char usage[] =
+	"usage: openntb host --socket SOCKET [OPTION...]\n"
+	"\n"
+	"Run a host in this process, with a port of \"openntb serve\" as its bridge, until interrupted.\n"
+	"\n"
+	"  --socket SOCKET   socket of the port, such as /run/openntb/port1.sock\n"
+	"  --peer KIND       what is at the other port: \"openntb\", a host like this one, or\n"
+	"                    \"linux\", a guest with ntb_msi_test (default: openntb)\n"
+	"  --name NAME       name of the host (default: host)\n"
+	"  --cpus N          CPUs, 1 to 256 (default: 2)\n"
+	"  --ram N           memory in MiB, 16 to 4096 (default: 64)\n"
+	"  --remap           switch interrupt remapping on\n"
+	"  --irqs N          NTB interrupts (default: 4); with a Linux peer 63 at most\n"
+	"  --window N        window for the interrupt addresses, from 0 (default: the last one; with\n"
+	"                    Linux without use_lut_mws that is 1)\n"
+	"  --socket-dir DIR  folder of the control socket, for \"openntb domains\", \"openntb irqs\"\n"
+	"                    and requests to raise interrupts (default: none)\n"
+	"  --help            print this\n";
+
+/**
+ * struct host_words - the command line
+ * @socket:     Of the port.
+ * @name:       Of the host.
+ * @socket_dir: Folder of the control socket, or NULL.
+ * @kind:       Kind of peer.
+ * @nr_cpus:    CPUs.
+ * @ram_mib:    Memory.
+ * @nr_irqs:    NTB interrupts.
+ * @window:     Window of the interrupt addresses, or ANY_WINDOW.
+ * @is_remapped: Interrupt remapping.
+ * @is_help:    Help was asked for.
+ */
+struct host_words {
+	const char *socket;
+	const char *name;
+	const char *socket_dir;
+	enum peer_kind kind;
+	unsigned int nr_cpus;
+	unsigned int ram_mib;
+	unsigned int nr_irqs;
+	unsigned int window;
+	bool is_remapped;
+	bool is_help;
+};
+
+/**
+ * struct running - the host; constant once it runs
+ * @fabric: Its machine.
+ * @client: Its bridge.
+ * @host:   Its software.
+ * @irqs:   Interrupts between it and its peer.
+ */
+struct running {
+	struct ontb_fabric *fabric;
+	struct ontb_vfio_user_client *client;
+	struct ontb_host *host;
+	struct peer_irqs *irqs;
+};
+
+static enum ontb_exit parse_number(const char *option, const char *value, uint64_t low, uint64_t high,
+				   unsigned int *out)
+{
+	uint64_t number;
+
+	if (ontb_number_parse(value, &number) || number < low || number > high) {
+		ontb_tool_error("host: --%s %s: give a number from %llu to %llu", option, value,
+				(unsigned long long)low, (unsigned long long)high);
+		return ONTB_EXIT_USAGE;
+	}
+	*out = (unsigned int)number;
+	return ONTB_EXIT_OK;
+}
+
+static enum ontb_exit parse_option(int c, struct host_words *words)
+{
+	switch (c) {
+	case 's':
+		words->socket = optarg;
+		return ONTB_EXIT_OK;
+	case 'n':
+		words->name = optarg;
+		return ONTB_EXIT_OK;
+	case 'd':
+		words->socket_dir = optarg;
+		return ONTB_EXIT_OK;
+	case 'm':
+		words->is_remapped = true;
+		return ONTB_EXIT_OK;
+	case 'c':
+		return parse_number("cpus", optarg, 1, ONTB_MAX_CPUS, &words->nr_cpus);
+	case 'r':
+		return parse_number("ram", optarg, 16, MAX_RAM_MIB, &words->ram_mib);
+	case 'w':
+		return parse_number("window", optarg, 0, MAX_WINDOW, &words->window);
+	case 'i':
+		return parse_number("irqs", optarg, 1, MAX_IRQS, &words->nr_irqs);
+	default:
+		if (strcmp(optarg, "openntb") && strcmp(optarg, "linux")) {
+			ontb_tool_error("host: --peer %s: give openntb or linux", optarg);
+			return ONTB_EXIT_USAGE;
+		}
+		words->kind = strcmp(optarg, "linux") ? PEER_OPENNTB : PEER_LINUX;
+		return ONTB_EXIT_OK;
+	}
+}
+
+static enum ontb_exit parse(int argc, char **argv, struct host_words *words)
+{
+	static const struct option names[] = {
+		{ "socket", required_argument, NULL, 's' },
+		{ "peer", required_argument, NULL, 'p' },
+		{ "name", required_argument, NULL, 'n' },
+		{ "cpus", required_argument, NULL, 'c' },
+		{ "ram", required_argument, NULL, 'r' },
+		{ "remap", no_argument, NULL, 'm' },
+		{ "irqs", required_argument, NULL, 'i' },
+		{ "window", required_argument, NULL, 'w' },
+		{ "socket-dir", required_argument, NULL, 'd' },
+		{ "help", no_argument, NULL, 'h' },
+		{ NULL, 0, NULL, 0 },
+	};
+	enum ontb_exit status = ONTB_EXIT_OK;
+	int c;
+
+	optind = 0;
+	opterr = 0;
+	while (status == ONTB_EXIT_OK && (c = getopt_long(argc, argv, ":", names, NULL)) != -1) {
+		if (c == 'h') {
+			words->is_help = true;
+			return ONTB_EXIT_OK;
+		}
+		if (c == ':' || c == '?') {
+			ontb_tool_error(c == ':' ? "host: option '%s' needs a value"
+						 : "host: there is no option '%s'; see \"openntb host --help\"",
+					argv[optind - 1]);
+			return ONTB_EXIT_USAGE;
+		}
+		status = parse_option(c, words);
+	}
+	if (status == ONTB_EXIT_OK && optind < argc) {
+		ontb_tool_error("host: unexpected word '%s'", argv[optind]);
+		return ONTB_EXIT_USAGE;
+	}
+	if (status == ONTB_EXIT_OK && !words->socket) {
+		ontb_tool_error("host: give --socket, the socket of a port");
+		return ONTB_EXIT_USAGE;
+	}
+	return status;
+}
+
+static int build_machine(const struct host_words *words, struct running *running)
+{
+	char topology[256], why[160];
+	const struct ontb_fabric_config config = { .topology = topology };
+	int ret;
+
+	(void)snprintf(topology, sizeof(topology), "host %s cpus=%u ram=%uM remap=%s\n", words->name, words->nr_cpus,
+		       words->ram_mib, words->is_remapped ? "on" : "off");
+	ret = ontb_fabric_new(&config, why, sizeof(why), &running->fabric);
+	if (ret)
+		ontb_tool_error("host: --name %s: cannot build the machine: %s", words->name,
+				ret == -EINVAL ? why : ontb_strerror(ret));
+	return ret;
+}
+
+static int plug_bridge(const struct host_words *words, struct running *running)
+{
+	const struct ontb_machine *machine = ontb_fabric_machine(running->fabric, 0);
+	const struct ontb_vfio_user_client_config config = {
+		.path = words->socket,
+		.ram_fd = ontb_fabric_ram_fd(running->fabric, 0),
+		.ram_base = machine->ram_base,
+		.ram_size = machine->ram_size,
+		.timeout_ns = TIMEOUT_NS,
+	};
+	int ret = ontb_vfio_user_client_new(&config, &running->client);
+
+	if (!ret)
+		ret = ontb_fabric_add_func(running->fabric, 0, ontb_vfio_user_client_func(running->client), NULL);
+	if (ret)
+		ontb_tool_error("host: socket %s: cannot use the port: %s", words->socket, ontb_strerror(ret));
+	return ret;
+}
+
+static int boot(const struct host_words *words, struct running *running)
+{
+	const struct ontb_host_config config = {
+		.machine = ontb_fabric_machine(running->fabric, 0),
+		.max_irqs = words->nr_irqs + 1024,
+		.use_remapping = words->is_remapped,
+	};
+	int ret = ontb_host_boot(&config, &running->host);
+
+	if (!ret)
+		ret = peer_irqs_new(running->host, words->kind, words->nr_irqs,
+				    words->window == ANY_WINDOW ? -1 : (int)words->window, &running->irqs);
+	if (ret)
+		ontb_tool_error("host: %s: does not boot: %s", words->name, ontb_strerror(ret));
+	return ret;
+}
+
+static struct json_object *trigger(struct running *running, struct json_object *request)
+{
+	struct json_object *reply, *index = ontb_json_find(request, "index"), *times = ontb_json_find(request, "times");
+	int64_t nr = times ? json_object_get_int64(times) : 1;
+	char text[96];
+	int ret = 0;
+
+	if (!json_object_is_type(index, json_type_int) || json_object_get_int64(index) < 0 ||
+	    json_object_get_int64(index) > MAX_IRQS || nr < 1 || nr > MAX_TIMES)
+		return ontb_control_error_reply("give \"index\", and \"times\" from 1 to 1000000");
+	for (int64_t i = 0; i < nr && !ret; i++)
+		ret = peer_irqs_trigger(running->irqs, (unsigned int)json_object_get_int64(index));
+	if (ret) {
+		(void)snprintf(text, sizeof(text), "interrupt %lld of the peer: %s",
+			       (long long)json_object_get_int64(index), ontb_strerror(ret));
+		return ontb_control_error_reply(text);
+	}
+	reply = json_object_new_object();
+	if (reply) {
+		ontb_json_add_bool(reply, "ok", true);
+		ontb_json_add_uint(reply, "raised", (uint64_t)nr);
+	}
+	return reply;
+}
+
+static struct json_object *peer_json(struct running *running)
+{
+	struct json_object *reply = json_object_new_object();
+
+	if (!reply)
+		return NULL;
+	ontb_json_add_bool(reply, "ok", true);
+	ontb_json_add_text(reply, "link", peer_irqs_is_up(running->irqs) ? "up" : "down");
+	ontb_json_add_uint(reply, "held", peer_irqs_nr_held(running->irqs));
+	ontb_json_add_bool(reply, "server", ontb_vfio_user_client_is_alive(running->client));
+	return reply;
+}
+
+static struct json_object *handle_request(void *arg, struct json_object *request)
+{
+	struct running *running = arg;
+	struct json_object *name;
+	const char *text;
+
+	if (!json_object_object_get_ex(request, "request", &name) || !json_object_is_type(name, json_type_string))
+		return ontb_control_error_reply("the request has no member \"request\" with a string");
+	text = json_object_get_string(name);
+	if (!strcmp(text, "domains") || !strcmp(text, "irqs"))
+		return ontb_hosts_json(&running->host, 1, text);
+	if (!strcmp(text, "peer"))
+		return peer_json(running);
+	if (!strcmp(text, "trigger"))
+		return trigger(running, request);
+	return ontb_control_error_reply(
+		"there is no such request; there are \"domains\", \"irqs\", \"peer\" and \"trigger\"");
+}
+
+enum ontb_exit ontb_cmd_host(int argc, char **argv)
+{
+	struct host_words words = { .name = "host", .nr_cpus = 2, .ram_mib = 64, .nr_irqs = 4, .window = ANY_WINDOW };
+	struct running running = { 0 };
+	enum ontb_exit status = parse(argc, argv, &words);
+	char ready[256];
+	int ret;
+
+	if (status != ONTB_EXIT_OK)
+		return status;
+	if (words.is_help) {
+		fputs(usage, stdout);
+		return ONTB_EXIT_OK;
+	}
+	ontb_log_sink_install();
+	ontb_hold_block_signals();
+	ret = build_machine(&words, &running);
+	if (!ret)
+		ret = plug_bridge(&words, &running);
+	if (!ret)
+		ret = boot(&words, &running);
+	(void)snprintf(ready, sizeof(ready), "ready: host %s at %s", words.name, words.socket);
+	if (!ret)
+		ret = ontb_hold(words.socket_dir, handle_request, &running, ready);
+	peer_irqs_free(running.irqs);
+	ontb_host_shutdown(running.host);
+	ontb_fabric_free(running.fabric);
+	ontb_vfio_user_client_free(running.client);
+	return ret ? ONTB_EXIT_FAILURE : ONTB_EXIT_OK;
+}
