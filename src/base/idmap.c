@@ -25,16 +25,13 @@
  * @used:  Slots with a pointer. Changed by writers; readers take it for a hint and look into the slot.
  * @full:  Slots below which every number is taken. Writers only.
  * @shift: Slot i covers the numbers whose bits from @shift up are i. Constant; 0 in a leaf, whose slots are the user's pointers.
- * @next:  Next node of a list, while it is in no tree.
+ * @rcu:   For freeing it.
  */
 struct ontb_idmap_node {
 	uint64_t used;
 	uint64_t full;
 	unsigned int shift;
-	union {
-		struct ontb_rcu_head rcu;
-		struct ontb_idmap_node *next;
-	};
+	struct ontb_rcu_head rcu;
 	void *slots[NR_SLOTS];
 };
 
@@ -52,7 +49,7 @@ static unsigned int slot_of(const struct ontb_idmap_node *node, uint64_t id)
 /* Only for the top node: those below cover numbers whose upper bits are not zero. */
 static bool covers(const struct ontb_idmap_node *node, uint64_t id)
 {
-	return node->shift >= TOP_SHIFT || id >> (node->shift + SLOT_BITS) == 0;
+	return id >> node->shift >> SLOT_BITS == 0;
 }
 
 /* The first number above the 2^@bits numbers that @id is one of; 0 if there is none. */
@@ -86,40 +83,12 @@ static void clear_slot(struct ontb_idmap_node *node, unsigned int slot)
 	ontb_rcu_publish(node->slots[slot], NULL);
 }
 
-static void free_list(struct ontb_idmap_node *list)
+static struct ontb_idmap_node *new_node(unsigned int shift)
 {
-	while (list) {
-		struct ontb_idmap_node *next = list->next;
+	struct ontb_idmap_node *node = calloc(1, sizeof(*node));
 
-		free(list);
-		list = next;
-	}
-}
-
-static struct ontb_idmap_node *alloc_list(unsigned int nr)
-{
-	struct ontb_idmap_node *list = NULL;
-
-	while (nr--) {
-		struct ontb_idmap_node *node = calloc(1, sizeof(*node));
-
-		if (!node) {
-			free_list(list);
-			return NULL;
-		}
-		node->next = list;
-		list = node;
-	}
-	return list;
-}
-
-/* Take a node off a list and give it its place. */
-static struct ontb_idmap_node *take_node(struct ontb_idmap_node **list, unsigned int shift)
-{
-	struct ontb_idmap_node *node = *list;
-
-	*list = node->next;
-	node->next = NULL;
+	if (!node)
+		return NULL;
 	node->shift = shift;
 	node->full = shift == TOP_SHIFT ? ~0xffffULL : 0;
 	return node;
@@ -134,7 +103,7 @@ static unsigned int shift_for(uint64_t id)
 {
 	unsigned int shift = 0;
 
-	while (shift < TOP_SHIFT && id >> (shift + SLOT_BITS))
+	while (id >> shift >> SLOT_BITS)
 		shift += SLOT_BITS;
 	return shift;
 }
@@ -158,58 +127,104 @@ static void propagate_full(const struct path *path, uint64_t id)
 		path->nodes[i - 1]->full |= 1ULL << slot_of(path->nodes[i - 1], id);
 }
 
-/* A chain of nodes down to the leaf of @id, for a slot of a node whose shift is @above. */
-static void *build_chain(struct ontb_idmap_node **spare, unsigned int above, uint64_t id, void *ptr)
+/* At most MAX_LEVELS deep. */
+static void free_tree(struct ontb_idmap_node *node)
 {
-	void *chain = ptr;
-
-	for (unsigned int shift = 0; shift < above; shift += SLOT_BITS) {
-		struct ontb_idmap_node *node = take_node(spare, shift);
-
-		set_slot(node, slot_of(node, id), chain);
-		chain = node;
+	for (unsigned int slot = 0; node->shift && slot < NR_SLOTS; slot++) {
+		if (node->slots[slot])
+			free_tree(node->slots[slot]);
 	}
-	return chain;
+	free(node);
 }
 
-/* Put nodes on top of the root until they cover @id, the topmost with the chain down to @id, and publish all that at once. */
-static int insert_above(struct ontb_idmap *map, uint64_t id, void *ptr)
+/* A chain of nodes down to the leaf of @id, for a slot of a node whose shift is @above; no nodes if that is the leaf. */
+static int build_chain(unsigned int above, uint64_t id, void *ptr, void **out)
 {
-	struct ontb_idmap_node *old = map->root, *top = old, *spare;
-	unsigned int shift = shift_for(id), first = old ? old->shift + SLOT_BITS : shift;
+	struct ontb_idmap_node *chain = NULL;
 
-	spare = alloc_list((shift - first) / SLOT_BITS + 1 + shift / SLOT_BITS);
-	if (!spare)
-		return -ENOMEM;
-	for (unsigned int s = first; s <= shift; s += SLOT_BITS) {
-		struct ontb_idmap_node *node = take_node(&spare, s);
+	for (unsigned int shift = 0; shift < above; shift += SLOT_BITS) {
+		struct ontb_idmap_node *node = new_node(shift);
 
+		if (!node) {
+			if (chain)
+				free_tree(chain);
+			return -ENOMEM;
+		}
+		set_slot(node, slot_of(node, id), chain ? chain : ptr);
+		chain = node;
+	}
+	*out = chain ? chain : ptr;
+	return 0;
+}
+
+/* Free what build_tops() made. */
+static void free_tops(struct ontb_idmap_node *top, const struct ontb_idmap_node *old)
+{
+	while (top != old) {
+		struct ontb_idmap_node *below = top->slots[0];
+
+		free(top);
+		top = below;
+	}
+}
+
+/* Nodes on top of the root, up to one with @shift; one node if there is no root. */
+static int build_tops(const struct ontb_idmap *map, unsigned int shift, struct ontb_idmap_node **out)
+{
+	struct ontb_idmap_node *top = map->root;
+
+	for (unsigned int s = top ? top->shift + SLOT_BITS : shift; s <= shift; s += SLOT_BITS) {
+		struct ontb_idmap_node *node = new_node(s);
+
+		if (!node) {
+			free_tops(top, map->root);
+			return -ENOMEM;
+		}
 		if (top) {
 			set_slot(node, 0, top);
 			node->full |= is_full(top);
 		}
 		top = node;
 	}
-	set_slot(top, slot_of(top, id), build_chain(&spare, shift, id, ptr));
+	*out = top;
+	return 0;
+}
+
+/* Put nodes on top of the root until they cover @id, the topmost with the chain down to @id, and publish all that at once. */
+static int insert_above(struct ontb_idmap *map, uint64_t id, void *ptr)
+{
+	struct ontb_idmap_node *top;
+	void *chain;
+	int ret;
+
+	ret = build_tops(map, shift_for(id), &top);
+	if (ret)
+		return ret;
+	ret = build_chain(top->shift, id, ptr, &chain);
+	if (ret) {
+		free_tops(top, map->root);
+		return ret;
+	}
+	set_slot(top, slot_of(top, id), chain);
 	ontb_rcu_publish(map->root, top);
 	return 0;
 }
 
 static int insert_below(struct ontb_idmap *map, uint64_t id, void *ptr)
 {
-	struct ontb_idmap_node *lowest, *spare = NULL;
+	struct ontb_idmap_node *lowest;
 	struct path path;
+	void *chain;
+	int ret;
 
 	find_path(map, id, &path);
 	lowest = path.nodes[path.nr - 1];
 	if (!lowest->shift && lowest->slots[slot_of(lowest, id)])
 		return -EEXIST;
-	if (lowest->shift) {
-		spare = alloc_list(lowest->shift / SLOT_BITS);
-		if (!spare)
-			return -ENOMEM;
-	}
-	set_slot(lowest, slot_of(lowest, id), build_chain(&spare, lowest->shift, id, ptr));
+	ret = build_chain(lowest->shift, id, ptr, &chain);
+	if (ret)
+		return ret;
+	set_slot(lowest, slot_of(lowest, id), chain);
 	propagate_full(&path, id);
 	return 0;
 }
@@ -395,16 +410,6 @@ int ontb_idmap_find_gap(const struct ontb_idmap *map, uint64_t first, uint64_t e
 		at = used;
 	}
 	return -ENOSPC;
-}
-
-/* At most MAX_LEVELS deep. */
-static void free_tree(struct ontb_idmap_node *node)
-{
-	for (unsigned int slot = 0; node->shift && slot < NR_SLOTS; slot++) {
-		if (node->slots[slot])
-			free_tree(node->slots[slot]);
-	}
-	free(node);
 }
 
 void ontb_idmap_fini(struct ontb_idmap *map)
