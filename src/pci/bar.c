@@ -51,13 +51,13 @@ static unsigned int size_bar(struct ontb_pci_dev *dev, unsigned int idx)
 		/* Its upper half may be hardwired to zero. */
 		bar->flags = ONTB_PCI_BAR_IO;
 		mask = bits >> 16 ? UINT32_MAX : 0xffffU;
-		bar->size = bits & ~3U ? size_of((bits & ~3ULL) | ~mask) : 0;
+		bar->size = (bits & ~3U) ? size_of((bits & ~3ULL) | ~mask) : 0;
 	} else if (type == PCI_BAR_TYPE_64 && idx + 1 < ONTB_PCI_NR_BARS) {
 		nr = 2;
 		bar->flags = ONTB_PCI_BAR_64;
 		bar->size = size_of((uint64_t)probe(dev, idx + 1) << 32 | (bits & ~0xfU));
 	} else if (!type) {
-		bar->size = bits & ~0xfU ? size_of((bits & ~0xfULL) | ~mask) : 0;
+		bar->size = (bits & ~0xfU) ? size_of((bits & ~0xfULL) | ~mask) : 0;
 	}
 	if (!(bits & PCI_BAR_IS_IO) && bits & PCI_BAR_IS_PREFETCHABLE)
 		bar->flags |= ONTB_PCI_BAR_PREFETCH;

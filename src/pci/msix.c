@@ -55,7 +55,7 @@ static const char *parse(struct ontb_pci_dev *dev, unsigned int cap)
 		return "ends behind the capabilities";
 	msix->size = (ontb_pci_config_read(dev, cap + CAP_CONTROL, 2) & CONTROL_SIZE) + 1;
 	table_len = (uint64_t)msix->size * ENTRY_LEN;
-	pba_len = (msix->size + 63) / 64 * 8;
+	pba_len = (msix->size + 63) / 64 * 8ULL;
 	wrong = find_table(dev, ontb_pci_config_read(dev, cap + CAP_TABLE, 4), table_len, &msix->table_bar,
 			   &msix->table_offset);
 	if (!wrong)
