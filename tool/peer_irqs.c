@@ -65,6 +65,9 @@ static void link_changed(void *client, unsigned int peer, bool is_up)
 	struct peer_irqs *irqs = client;
 
 	ontb_log(ONTB_LOG_NOTICE, "host %s: link to the peer is %s", ontb_host_name(irqs->host), is_up ? "up" : "down");
+	/* The peer's are gone with the link, without a word about each. */
+	if (!is_up)
+		atomic_store(&irqs->nr_held, 0);
 	for (unsigned int i = 0; is_up && i < irqs->nr_irqs; i++) {
 		int ret = ontb_ntb_irq_grant(irqs->irqs, i, peer);
 
