@@ -578,6 +578,8 @@ static int guard_set(struct ontb_ntb *ntb, unsigned int slot, const struct ontb_
 	if (msg)
 		host->guards[slot].msg = *msg;
 	ontb_unlock(&host->net->lock);
+	if (!msg && host->on_shut_out)
+		host->on_shut_out(host);
 	return 0;
 }
 

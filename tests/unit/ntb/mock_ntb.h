@@ -106,6 +106,7 @@ struct mock_side {
  * @msgs:    Message registers.
  * @guards:  Guard.
  * @is_guarded: It is on.
+ * @on_shut_out: Called when a slot of the guard has been closed; NULL for nothing.
  * @is_deaf:    Nothing that peers write into its pages arrives, nor does what it writes into theirs. Atomic.
  * @drop_doorbells: How many rings get lost. Atomic.
  * @fail_close: How many times window_close() fails. Atomic.
@@ -144,6 +145,7 @@ struct mock_host {
 		struct ontb_msi_msg msg;
 	} guards[MOCK_NR_GUARDS];
 	bool is_guarded;
+	void (*on_shut_out)(struct mock_host *host);
 	atomic_bool is_deaf;
 	atomic_uint drop_doorbells;
 	atomic_uint fail_close;

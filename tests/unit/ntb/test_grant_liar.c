@@ -17,6 +17,8 @@
 #include "grant_rig.h"
 #include "ntb/irq/channel.h"
 
+#define LAST (MOCK_NR_WINDOWS - 1)
+
 /**
  * struct liar - host 1 and its channel to host 0
  * @rig:  Three hosts.
@@ -108,8 +110,9 @@ static void begin(struct liar *liar, unsigned int nr_irqs)
 	listen_to(liar);
 	assert_int_equal(liar->last.type, ONTB_GRANT_HELLO);
 	assert_int_equal(liar->last.gen, 8);
+	assert_int_equal(liar->last.data, LAST);
 	if (nr_irqs) {
-		SAY(liar, .type = ONTB_GRANT_HELLO, .gen = nr_irqs);
+		SAY(liar, .type = ONTB_GRANT_HELLO, .gen = nr_irqs, .data = LAST);
 		assert_int_equal(rig->ends[0].nr_up, 2);
 	}
 }
@@ -190,16 +193,21 @@ static void a_confirmation_that_comes_too_early_counts_for_nothing(void **state)
 	(void)state;
 	begin(&liar, 8);
 	(void)grant_rig_irq(liar.rig, 0, 0);
+	ontb_channel_send(&liar.ch, &(struct ontb_grant_msg){ .type = ONTB_GRANT_GRANT_ACK, .gen = 1 });
 	assert_int_equal(ontb_ntb_irq_grant(liar.rig->ends[0].irqs, 0, 0), 0);
+	ontb_channel_flush(&liar.ch);
 	listen_to(&liar);
 	gen = liar.last.gen;
+	assert_int_equal(gen, 1);
+	assert_int_equal(nr_bad(&liar), 1);
+	assert_int_equal(ontb_ntb_irq_settle(liar.rig->ends[0].irqs, 0, 0), -ETIMEDOUT);
 	SAY(&liar, .type = ONTB_GRANT_GRANT_ACK, .index = 0, .gen = gen);
 	/* Both are there when host 0 looks: the decision to revoke, and the lie. It reads before it speaks. */
 	ontb_channel_send(&liar.ch, &(struct ontb_grant_msg){ .type = ONTB_GRANT_REVOKE_ACK, .gen = gen + 1 });
 	assert_int_equal(ontb_ntb_irq_revoke(liar.rig->ends[0].irqs, 0, 0), 0);
 	ontb_channel_flush(&liar.ch);
 	listen_to(&liar);
-	assert_int_equal(nr_bad(&liar), 1);
+	assert_int_equal(nr_bad(&liar), 2);
 	assert_int_equal(ontb_ntb_irq_settle(liar.rig->ends[0].irqs, 0, 0), -ETIMEDOUT);
 	SAY(&liar, .type = ONTB_GRANT_REVOKE_ACK, .gen = gen + 1);
 	assert_int_equal(ontb_ntb_irq_settle(liar.rig->ends[0].irqs, 0, 0), 0);
@@ -216,8 +224,10 @@ static void grants_that_make_no_sense_are_not_held(void **state)
 	holder = liar.rig->ends[0].irqs;
 	IN_VAIN(&liar, .type = ONTB_GRANT_GRANT, .index = 0, .gen = 1);
 	IN_VAIN(&liar, .type = ONTB_GRANT_REVOKE, .index = 0, .gen = 1);
-	SAY(&liar, .type = ONTB_GRANT_HELLO, .gen = 2);
-	IN_VAIN(&liar, .type = ONTB_GRANT_HELLO, .gen = 65536);
+	IN_VAIN(&liar, .type = ONTB_GRANT_HELLO, .gen = 2, .data = MOCK_NR_WINDOWS);
+	IN_VAIN(&liar, .type = ONTB_GRANT_GRANT, .index = 0, .gen = 1);
+	SAY(&liar, .type = ONTB_GRANT_HELLO, .gen = 2, .data = LAST);
+	IN_VAIN(&liar, .type = ONTB_GRANT_HELLO, .gen = 65536, .data = LAST);
 	IN_VAIN(&liar, .type = ONTB_GRANT_GRANT, .index = 2, .gen = 1);
 	IN_VAIN(&liar, .type = ONTB_GRANT_GRANT, .index = 65535, .gen = 1);
 	IN_VAIN(&liar, .type = ONTB_GRANT_GRANT, .index = 0, .gen = 1, .offset = MOCK_WINDOW_SIZE);
@@ -386,7 +396,7 @@ static void a_peer_that_starts_again_and_again_costs_itself_only(void **state)
 		assert_int_equal(ontb_ntb_irq_grant(liar.rig->ends[0].irqs, 0, 0), -ENOLINK);
 		/* The window is closed until it says that it holds nothing. */
 		assert_int_equal(liar.rig->net->hosts[0].sides[0].windows[1].size, 0);
-		SAY(&liar, .type = ONTB_GRANT_HELLO, .gen = 65536);
+		SAY(&liar, .type = ONTB_GRANT_HELLO, .gen = 65536, .data = LAST);
 		assert_int_equal(liar.rig->net->hosts[0].sides[0].windows[1].size, MOCK_MSI_SIZE);
 	}
 	assert_int_equal(liar.rig->ends[0].nr_down, 50);

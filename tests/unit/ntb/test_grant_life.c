@@ -541,6 +541,48 @@ static void a_guard_lets_exactly_what_is_granted_pass(void **state)
 	grant_rig_free(rig);
 }
 
+static struct grant_irq *moved_meanwhile;
+
+static void move_meanwhile(struct mock_host *host)
+{
+	struct ontb_cpumask cpu2 = ontb_cpumask_of(2);
+
+	host->on_shut_out = NULL;
+	assert_int_equal(ontb_irq_set_affinity(host->sys, moved_meanwhile->map.virq, &cpu2), 0);
+}
+
+/* While the worker shuts a message out that nobody has, the one that a peer has becomes an old one: it must go on passing. */
+static void a_guard_keeps_what_becomes_old_meanwhile(void **state)
+{
+	struct grant_rig *rig = grant_rig_new(2, MOCK_STEPPED | MOCK_PAGES | MOCK_DOORBELLS | MOCK_GUARD, 4);
+	struct mock_host *host = &rig->net->hosts[0];
+	struct grant_irq *irq = grant_rig_irq(rig, 0, 0);
+	unsigned int nr_fired = 0;
+
+	(void)state;
+	give(rig, 0, 0, 1);
+	mock_run(rig->net);
+	/* The first message cannot be shut out yet, and is replaced when nobody has it. */
+	atomic_store(&host->fail_guard, 1);
+	assert_int_equal(ontb_ntb_irq_revoke(rig->ends[0].irqs, 0, 0), 0);
+	while (atomic_load(&host->fail_guard))
+		assert_true(ontb_worker_pool_step(host->pool));
+	move_to(rig, 0, irq, 1);
+	give(rig, 0, 0, 1);
+	moved_meanwhile = irq;
+	host->on_shut_out = move_meanwhile;
+	while (ontb_worker_pool_step(host->pool)) {
+		if (ontb_ntb_irq_trigger(rig->ends[1].irqs, 0, 0) == 0)
+			nr_fired++;
+		assert_int_equal(irq->nr_handled, nr_fired);
+		assert_int_equal(host->nr_filtered, 0);
+	}
+	assert_null(host->on_shut_out);
+	assert_true(nr_fired > 2);
+	assert_int_equal(irq->last_cpu, 2);
+	grant_rig_free(rig);
+}
+
 /* Somebody deactivates an interrupt that peers hold: they are told, and the vector lives until they have confirmed. */
 static void deactivation_waits_for_the_holders(void **state)
 {
@@ -629,6 +671,7 @@ int main(void)
 		cmocka_unit_test(trust_is_not_needed_where_the_parent_isolates),
 		cmocka_unit_test(a_window_is_as_narrow_as_its_limits_allow),
 		cmocka_unit_test(a_guard_lets_exactly_what_is_granted_pass),
+		cmocka_unit_test(a_guard_keeps_what_becomes_old_meanwhile),
 		cmocka_unit_test(deactivation_waits_for_the_holders),
 		cmocka_unit_test(vectors_of_the_table_that_nobody_requested_are_not_taken),
 	};
