@@ -28,7 +28,13 @@ extern "C" {
  *  -EINPROGRESS  accepted; the completion callback runs later, exactly once
  *  -ETIMEDOUT    a host did not answer in time (PCIe: Completion Timeout)
  *  -ENOBUFS      a bounded queue is full; what did not fit was dropped and counted
+ *  -EAGAIN       nothing is there yet, or the last one was not taken yet; later
+ *  -EIO          a device refused, or does not do what it was told
+ *  -EPERM        the caller would have to allow it explicitly, or a filter does not
  *  -EBUSY        somebody else has it
+ *  -EEXIST       there is one already
+ *  -EALREADY     it is so already
+ *  -ENOENT       there is none
  *  -ENOSPC       no free slot
  *  -ENOMEM       no memory
  * Values of a failed system call are passed on as they are.

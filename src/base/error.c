@@ -28,7 +28,13 @@ static const struct error_text error_texts[] = {
 	{ EINPROGRESS, "accepted, completes later" },
 	{ ETIMEDOUT, "no answer in time" },
 	{ ENOBUFS, "queue full, dropped" },
+	{ EAGAIN, "nothing there yet" },
+	{ EIO, "refused by the device" },
+	{ EPERM, "not allowed" },
 	{ EBUSY, "somebody else has it" },
+	{ EEXIST, "there is one already" },
+	{ EALREADY, "it is so already" },
+	{ ENOENT, "there is none" },
 	{ ENOSPC, "no free slot" },
 	{ ENOMEM, "out of memory" },
 };
