@@ -6,7 +6,7 @@
 #include <errno.h>
 
 #include "inject.h"
-#include "switchtec_rig.h"
+#include "../unit/ntb/switchtec_rig.h"
 
 #define MAX_STEPS 2000
 
