@@ -236,7 +236,7 @@ bool ontb_msi_next_locked(struct ontb_msi_dev *dev, unsigned int slot, enum ontb
 	if (check_in(dev, slot, __func__, &md))
 		return false;
 	ontb_msi_assume_locked(md);
-	desc = ontb_msi_desc_next(md, filter, index);
+	desc = ontb_msi_desc_next(md, filter, index, md->template.nr_indices);
 	if (!desc)
 		return false;
 	map->index = desc->index;

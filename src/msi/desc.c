@@ -21,14 +21,15 @@ static bool passes(const struct ontb_msi_desc *desc, enum ontb_msi_filter filter
 }
 
 struct ontb_msi_desc *ontb_msi_desc_next(const struct ontb_msi_domain *md, enum ontb_msi_filter filter,
-					 unsigned int index)
+					 unsigned int index, unsigned int end)
 {
 	uint64_t id = index;
 	struct ontb_msi_desc *desc;
 
-	while ((desc = ontb_idmap_next(&md->descs, &id)) && !passes(desc, filter))
+	/* Bounded: among many that do not pass, a look for the next one that does would go through all of them each time. */
+	while ((desc = ontb_idmap_next(&md->descs, &id)) && id < end && !passes(desc, filter))
 		id++;
-	return desc;
+	return desc && id < end ? desc : NULL;
 }
 
 int ontb_msi_desc_insert(struct ontb_msi_domain *md, unsigned int index, void *cookie, struct ontb_msi_desc **out)

@@ -324,7 +324,7 @@ static int remove_domain(struct ontb_msi_domain *md) ONTB_MUST_HOLD(md->dev->loc
 		ontb_rcu_publish(md->dev->slots[md->slot], md);
 		return ret;
 	}
-	while ((desc = ontb_msi_desc_next(md, ONTB_MSI_ALL, 0)))
+	while ((desc = ontb_msi_desc_next(md, ONTB_MSI_ALL, 0, md->template.nr_indices)))
 		ontb_msi_desc_remove(md, desc);
 	ontb_idmap_fini(&md->descs);
 	unprepare(md);

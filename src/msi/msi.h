@@ -184,16 +184,17 @@ static inline void ontb_msi_assume_locked(const struct ontb_msi_domain *md) ONTB
 struct ontb_msi_desc *ontb_msi_desc_find(const struct ontb_msi_domain *md, unsigned int index);
 
 /**
- * ontb_msi_desc_next() - the first descriptor at or after an index that passes a filter
+ * ontb_msi_desc_next() - the first descriptor of a range that passes a filter
  * @md:     Domain.
  * @filter: Which.
  * @index:  Where to start.
+ * @end:    Where to stop looking: first index after the range.
  *
  * Context: Descriptor lock held.
  * Return: Descriptor, or NULL.
  */
 struct ontb_msi_desc *ontb_msi_desc_next(const struct ontb_msi_domain *md, enum ontb_msi_filter filter,
-					 unsigned int index) ONTB_MUST_HOLD(md->dev->lock);
+					 unsigned int index, unsigned int end) ONTB_MUST_HOLD(md->dev->lock);
 
 /**
  * ontb_msi_desc_insert() - make a descriptor

@@ -81,9 +81,9 @@ static void undo_range(struct ontb_msi_domain *md, unsigned int first, unsigned 
 
 static void settle_range(struct ontb_msi_domain *md, unsigned int first, unsigned int end) ONTB_MUST_HOLD(md->dev->lock)
 {
-	struct ontb_msi_desc *desc = ontb_msi_desc_next(md, ONTB_MSI_ALL, first);
+	struct ontb_msi_desc *desc = ontb_msi_desc_next(md, ONTB_MSI_ALL, first, end);
 
-	for (; desc && desc->index < end; desc = ontb_msi_desc_next(md, ONTB_MSI_ALL, desc->index + 1U))
+	for (; desc; desc = ontb_msi_desc_next(md, ONTB_MSI_ALL, desc->index + 1U, end))
 		desc->is_new = desc->is_newly_numbered = false;
 }
 
@@ -131,7 +131,8 @@ int ontb_msi_find_free(const struct ontb_msi_domain *md, unsigned int *index)
 	int ret;
 
 	if (md->template.is_manual) {
-		const struct ontb_msi_desc *desc = ontb_msi_desc_next(md, ONTB_MSI_NOT_ASSOCIATED, 0);
+		const struct ontb_msi_desc *desc =
+			ontb_msi_desc_next(md, ONTB_MSI_NOT_ASSOCIATED, 0, md->template.nr_indices);
 
 		if (!desc)
 			return -ENOSPC;
@@ -157,9 +158,9 @@ static bool is_used(const struct ontb_msi_domain *md, unsigned int first, unsign
 	ONTB_MUST_HOLD(md->dev->lock)
 {
 	struct ontb_irq_system *sys = ontb_irq_domain_system(md->irq);
-	const struct ontb_msi_desc *desc = ontb_msi_desc_next(md, ONTB_MSI_ASSOCIATED, first);
+	const struct ontb_msi_desc *desc = ontb_msi_desc_next(md, ONTB_MSI_ASSOCIATED, first, end);
 
-	for (; desc && desc->index < end; desc = ontb_msi_desc_next(md, ONTB_MSI_ASSOCIATED, desc->index + 1U)) {
+	for (; desc; desc = ontb_msi_desc_next(md, ONTB_MSI_ASSOCIATED, desc->index + 1U, end)) {
 		if (!ontb_irq_is_requested(sys, ontb_msi_desc_virq(desc)))
 			continue;
 		ontb_log(ONTB_LOG_ERROR, "%s: index %u: interrupt %u is not freed: it has a handler",
@@ -209,7 +210,7 @@ static void remove_unnumbered(struct ontb_msi_domain *md, unsigned int first, un
 {
 	struct ontb_msi_desc *desc;
 
-	while ((desc = ontb_msi_desc_next(md, ONTB_MSI_NOT_ASSOCIATED, first)) && desc->index < end) {
+	while ((desc = ontb_msi_desc_next(md, ONTB_MSI_NOT_ASSOCIATED, first, end))) {
 		first = desc->index + 1U;
 		ontb_msi_desc_remove(md, desc);
 	}
@@ -227,13 +228,13 @@ int ontb_msi_unnumber_range(struct ontb_msi_domain *md, unsigned int first, unsi
 	}
 	if (is_used(md, first, end))
 		return -EBUSY;
-	desc = ontb_msi_desc_next(md, ONTB_MSI_ASSOCIATED, first);
-	while (desc && desc->index < end) {
+	desc = ontb_msi_desc_next(md, ONTB_MSI_ASSOCIATED, first, end);
+	while (desc) {
 		unsigned int next = desc->index + run_length(md, desc, end);
 
 		if (release_run(md, desc, next - desc->index))
 			ret = -EBUSY;
-		desc = ontb_msi_desc_next(md, ONTB_MSI_ASSOCIATED, next);
+		desc = ontb_msi_desc_next(md, ONTB_MSI_ASSOCIATED, next, end);
 	}
 	if (!md->template.is_manual)
 		remove_unnumbered(md, first, end);
@@ -242,15 +243,15 @@ int ontb_msi_unnumber_range(struct ontb_msi_domain *md, unsigned int first, unsi
 
 unsigned int ontb_msi_unnumber_rest(struct ontb_msi_domain *md)
 {
-	const struct ontb_msi_desc *desc = ontb_msi_desc_next(md, ONTB_MSI_ASSOCIATED, 0);
-	unsigned int nr_left = 0;
+	unsigned int nr_left = 0, nr_indices = md->template.nr_indices;
+	const struct ontb_msi_desc *desc = ontb_msi_desc_next(md, ONTB_MSI_ASSOCIATED, 0, nr_indices);
 
 	while (desc) {
 		unsigned int nr = desc->index < md->nr_group ? md->nr_group : 1, end = desc->index + nr;
 
 		if (ontb_msi_unnumber_range(md, desc->index, end))
 			nr_left += nr;
-		desc = ontb_msi_desc_next(md, ONTB_MSI_ASSOCIATED, end);
+		desc = ontb_msi_desc_next(md, ONTB_MSI_ASSOCIATED, end, nr_indices);
 	}
 	return nr_left;
 }

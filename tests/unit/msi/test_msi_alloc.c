@@ -26,7 +26,7 @@ static struct rig_log lines;
 static struct ontb_msi_dev *dev;
 static unsigned int nr_handled;
 
-static int make_dev(unsigned int nr_indices, unsigned int features, bool is_manual)
+static int make_dev_with_ids(unsigned int nr_ids, unsigned int nr_indices, unsigned int features, bool is_manual)
 {
 	struct ontb_msi_template t = msi_rig_template("NTB-", ONTB_BUS_NTB, nr_indices, &table);
 
@@ -34,12 +34,17 @@ static int make_dev(unsigned int nr_indices, unsigned int features, bool is_manu
 	t.is_manual = is_manual;
 	memset(&table, 0, sizeof(table));
 	nr_handled = 0;
-	if (msi_rig_init(&rig, ONTB_MSI_FIXED, ONTB_MSI_SCOPE_GLOBAL, NR_IDS))
+	if (msi_rig_init(&rig, ONTB_MSI_FIXED, ONTB_MSI_SCOPE_GLOBAL, nr_ids))
 		return -1;
 	msi_rig_log_start(&lines);
 	if (msi_rig_dev(&rig, "00:02.0", &dev))
 		return -1;
 	return ontb_msi_domain_new(dev, SLOT, &t);
+}
+
+static int make_dev(unsigned int nr_indices, unsigned int features, bool is_manual)
+{
+	return make_dev_with_ids(NR_IDS, nr_indices, features, is_manual);
 }
 
 static int setup(void **state)
@@ -58,6 +63,12 @@ static int setup_widest(void **state)
 {
 	(void)state;
 	return make_dev(ONTB_MSI_MAX_INDEX + 1, 0, false);
+}
+
+static int setup_full(void **state)
+{
+	(void)state;
+	return make_dev_with_ids(ONTB_MSI_MAX_INDEX + 1, ONTB_MSI_MAX_INDEX + 1, 0, false);
 }
 
 static int setup_contiguous(void **state)
@@ -203,6 +214,25 @@ static void widest_domain_has_indices_up_to_65535(void **state)
 	assert_int_equal(ontb_irq_free(rig.sys, virq_of(ONTB_MSI_MAX_INDEX), &nr_handled), 0);
 	assert_int_equal(ontb_msi_free_range(dev, SLOT, ONTB_MSI_MAX_INDEX, UINT32_MAX), 0);
 	assert_int_equal(msi_rig_used(&rig, NULL), 0);
+}
+
+/* In the time of a test only if no step looks at all that are there. */
+static void widest_domain_is_filled_and_emptied_one_by_one(void **state)
+{
+	struct ontb_msi_map map;
+
+	(void)state;
+	assert_int_equal(ontb_msi_alloc_range(dev, SLOT, 0, 32768, NULL), 0);
+	for (unsigned int i = 32768; i <= ONTB_MSI_MAX_INDEX; i++) {
+		assert_int_equal(ontb_msi_alloc_at(dev, SLOT, ONTB_MSI_ANY_INDEX, NULL, NULL, &map), 0);
+		assert_int_equal(map.index, i);
+	}
+	assert_int_equal(ontb_msi_alloc_at(dev, SLOT, ONTB_MSI_ANY_INDEX, NULL, NULL, &map), -ENOSPC);
+	for (unsigned int i = 0; i <= ONTB_MSI_MAX_INDEX; i += 2)
+		assert_int_equal(ontb_msi_free_range(dev, SLOT, i, 1), 0);
+	assert_int_equal(ontb_msi_list(dev, NULL, 0), 32768);
+	assert_int_equal(msi_rig_used(&rig, NULL), 32768);
+	/* The others go with the device. */
 }
 
 static void affinity_and_cookie_come_with_the_allocation(void **state)
@@ -656,6 +686,7 @@ int main(void)
 		TEST(any_is_the_lowest_index_that_is_free, setup),
 		TEST(any_ends_with_the_last_index, setup_small),
 		TEST(widest_domain_has_indices_up_to_65535, setup_widest),
+		TEST(widest_domain_is_filled_and_emptied_one_by_one, setup_full),
 		TEST(affinity_and_cookie_come_with_the_allocation, setup),
 		TEST(range_is_allocated_whole_or_not_at_all, setup),
 		TEST(parent_that_runs_out_says_how_far_it_came_and_all_is_undone, setup),
