@@ -106,6 +106,7 @@ class Guest:
         self.name = f"guest{number}"
         self.sockets = list(sockets)
         self.network = network
+        self.urgent = False
         self.proc = None
         self.agents = []
         self.qmp = None
@@ -214,6 +215,9 @@ class Guest:
                 for agent in self.agents:
                     if agent.boot is None:
                         agent.wait_ready(min(0.5, max(0.01, end - time.monotonic())))
+                if self.urgent:
+                    # Its processors compete as always; what moves messages does not.
+                    process.hurry_threads(self.proc.pid, lambda name: not name.startswith("CPU "))
                 return
             except process.Timeout as error:
                 self.check_alive()

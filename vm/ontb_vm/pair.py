@@ -88,6 +88,8 @@ class Pair:
             net = [self.folder / f"net{number}" for number in range(2)]
             self.guests = [guest.Guest(both[number], self.folder, number, [sockets[number]],
                                        (net[number], net[1 - number])) for number in range(2)]
+        for one in self.guests:
+            one.urgent = plan.urgent
 
     def start(self, seconds=180, wait=True):
         """Start the server and the guests; with @wait until all run commands."""
