@@ -49,6 +49,7 @@ bool peer_irqs_is_up(const struct peer_irqs *irqs);
  * @irqs: Interrupts.
  *
  * Context: Any thread.
+ * Return: the number.
  */
 unsigned int peer_irqs_nr_held(struct peer_irqs *irqs);
 
