@@ -99,19 +99,29 @@ static bool record_locked(struct ontb_vtd *vtd, enum ontb_vtd_fault reason, uint
 	return true;
 }
 
+/* Software that takes a record says what it found; of what is not recorded, nobody else knows. */
+static void report(struct ontb_vtd *vtd, enum ontb_vtd_fault reason, uint16_t rid, uint32_t index, bool is_recorded)
+{
+	if (!is_recorded)
+		vtd_count(&vtd->nr_unrecorded);
+	ontb_log_limited(&vtd->limit, is_recorded ? ONTB_LOG_INFO : ONTB_LOG_WARNING,
+			 "%s: interrupt of %02x:%02x.%x, remapping entry %u, blocked: fault 0x%x: %s", vtd->config.name,
+			 rid >> 8, rid >> 3 & 0x1f, rid & 7, index, reason, reason_name(reason));
+}
+
 /* A new condition interrupts only if software has dealt with all older ones. */
 static void record(struct ontb_vtd *vtd, enum ontb_vtd_fault reason, uint16_t rid, uint32_t index)
 {
 	struct vtd_event event;
-	bool is_new, is_due;
+	bool is_new, is_due, is_recorded;
 
 	ontb_lock(&vtd->fault_lock);
 	is_new = !status_locked(vtd);
-	if (!record_locked(vtd, reason, rid, index))
-		vtd_count(&vtd->nr_unrecorded);
+	is_recorded = record_locked(vtd, reason, rid, index);
 	is_due = is_new && raise_locked(&vtd->fault_event);
 	event = vtd->fault_event;
 	ontb_unlock(&vtd->fault_lock);
+	report(vtd, reason, rid, index, is_recorded);
 	if (is_due)
 		send_event(vtd, &event);
 }
@@ -119,11 +129,8 @@ static void record(struct ontb_vtd *vtd, enum ontb_vtd_fault reason, uint16_t ri
 void ontb_vtd_fault(struct ontb_vtd *vtd, enum ontb_vtd_fault reason, uint16_t rid, uint32_t index, bool is_silent)
 {
 	vtd_count(&vtd->nr_faults);
-	ontb_log_limited(&vtd->limit, ONTB_LOG_WARNING,
-			 "%s: interrupt of %02x:%02x.%x, remapping entry %u, blocked: fault 0x%x: %s", vtd->config.name,
-			 rid >> 8, rid >> 3 & 0x1f, rid & 7, index, reason, reason_name(reason));
 	if (is_silent)
-		vtd_count(&vtd->nr_unrecorded);
+		report(vtd, reason, rid, index, false);
 	else
 		record(vtd, reason, rid, index);
 }

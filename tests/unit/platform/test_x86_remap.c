@@ -184,6 +184,7 @@ static void message_of_another_requester_is_blocked_recorded_and_logged(void **s
 	rig_send(rig, other, &msg);
 	rig_run(rig);
 	assert_true(rig_log_has("VT-d unit: message of 00:05.0 for entry 1 blocked: the source may not use the entry"));
+	assert_false(rig_log_has("interrupt of 00:05.0, remapping entry 1, blocked"));
 	rig_log_end();
 	assert_count(&dev->irqs[1], 0);
 	status = status_of(rig);

@@ -328,6 +328,7 @@ static void entry_can_ask_for_no_records(void **state)
 	for (uint32_t i = 0; i < 3; i++) {
 		assert_int_equal(send(RID ^ 1, RIG_ADDR(i), 0), 0);
 		assert_no_fault();
+		assert_int_equal(rig_level, ONTB_LOG_WARNING);
 	}
 	/* From the cache too, and a message that passes is no fault. */
 	assert_int_equal(send(RID, RIG_ADDR(2), 0), 1);
@@ -339,6 +340,7 @@ static void entry_can_ask_for_no_records(void **state)
 	/* Faults that are found before the entry is known are always recorded. */
 	assert_int_equal(send(RID, RIG_ADDR_S(2), 0x10000), 0);
 	assert_fault(0x20, RID, 2);
+	assert_int_equal(rig_level, ONTB_LOG_INFO);
 }
 
 static void changed_entry_counts_only_after_invalidation(void **state)

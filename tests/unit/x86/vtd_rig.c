@@ -15,6 +15,7 @@
 struct ontb_apic_bus rig_bus;
 struct ontb_vtd *rig_vtd;
 char rig_line[512];
+enum ontb_log_level rig_level;
 
 static uint64_t ram[RIG_RAM_SIZE / 8];
 static uint32_t tail;
@@ -55,7 +56,7 @@ static const struct ontb_vtd_memory memory = { ram_read, ram_write };
 static void keep_line(void *arg, enum ontb_log_level level, const char *line)
 {
 	(void)arg;
-	(void)level;
+	rig_level = level;
 	strncpy(rig_line, line, sizeof(rig_line) - 1);
 }
 
@@ -68,6 +69,7 @@ int rig_set_up(void **state)
 	memset(rig_line, 0, sizeof(rig_line));
 	tail = 0;
 	ontb_log_set_sink(keep_line, NULL);
+	ontb_log_set_level(ONTB_LOG_INFO);
 	if (ontb_apic_bus_init(&rig_bus, "host", RIG_CPUS))
 		return -1;
 	for (unsigned int cpu = 0; cpu < RIG_CPUS; cpu++) {
@@ -82,6 +84,7 @@ int rig_tear_down(void **state)
 	(void)state;
 	ontb_vtd_free(rig_vtd);
 	ontb_apic_bus_fini(&rig_bus);
+	ontb_log_set_level(ONTB_LOG_NOTICE);
 	ontb_log_set_sink(NULL, NULL);
 	return 0;
 }

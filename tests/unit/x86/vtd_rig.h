@@ -8,6 +8,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include <openntb/log.h>
+
 #include "hw/x86/lapic.h"
 #include "hw/x86/vtd.h"
 #include "hw/x86/vtd_unit.h"
@@ -35,7 +37,9 @@
 
 extern struct ontb_apic_bus rig_bus;
 extern struct ontb_vtd *rig_vtd;
+/* The last log line, and how important it was. */
 extern char rig_line[512];
+extern enum ontb_log_level rig_level;
 
 /* As cmocka's fixtures: a unit in reset state and APICs that take everything. */
 int rig_set_up(void **state);
