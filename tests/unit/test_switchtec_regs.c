@@ -79,8 +79,13 @@ static void names_are_those_of_the_table(void **state)
 		{ 0x76014, "dbmsg[0].msix_table[1].addr+4" },
 		{ 0x134d30, "pff[0].link_state_hdr" },
 		{ 0x232000, "pff[254].vendor_id" },
+		{ 0x30000c, "guard.control" },
+		{ 0x301018, "guard_slot[1].data" },
+		{ 0x340ffc, "guard_slot[16383].control" },
 	};
-	static const uint64_t nameless[] = { 0x820, 0x1008, 0x75064, 0x233000, 0x3fffff, UINT64_MAX };
+	static const uint64_t nameless[] = {
+		0x820, 0x1008, 0x75064, 0x233000, 0x300028, 0x341000, 0x3fffff, UINT64_MAX
+	};
 	char name[64];
 
 	(void)state;

@@ -261,33 +261,49 @@ unlock:
 	ontb_unlock(&sw->ctrl_lock);
 }
 
-/* The size is what the peer says in its page, so it is checked like anything from there. */
-int ontb_swtec_window_limits(struct ontb_ntb *ntb, unsigned int peer, unsigned int window,
-			     struct ontb_ntb_window *limits)
+/*
+ * A window of the table is as large as this driver has set up the table. How large the BAR of a direct one is only the peer
+ * knows: it says so in its page, and that is checked like anything from there.
+ */
+static int direct_size(struct ontb_swtec *sw, unsigned int window, uint64_t *out)
 {
-	struct ontb_swtec *sw = ontb_swtec_of(ntb);
-	bool is_lut = window >= sw->theirs.nr_direct;
 	uint64_t size;
 
-	(void)peer;
 	if ((uint32_t)ontb_swtec_peer_state(sw) != ONTB_SWTEC_MAGIC)
 		return -ENOLINK;
 	size = ontb_swtec_peer_page_read64(sw, ONTB_SWTEC_PAGE_SIZES(window));
 	if (size == UINT64_MAX)
 		return -ENOLINK;
-	if (is_lut ? size != ONTB_SWTEC_LUT_SIZE
-		   : size < ONTB_SWTEC_MIN_WINDOW || size > ONTB_SWTEC_MAX_WINDOW || !ontb_is_power_of_two(size)) {
+	if (size < ONTB_SWTEC_MIN_WINDOW || size > ONTB_SWTEC_MAX_WINDOW || !ontb_is_power_of_two(size)) {
 		ontb_log_limited(&sw->link_limit, ONTB_LOG_WARNING,
 				 "%s: switchtec: the peer says that its window %u has %llu bytes: that cannot be",
 				 ontb_pci_name(sw->dev), window, (unsigned long long)size);
 		return -EPROTO;
 	}
-	*limits = (struct ontb_ntb_window){
-		.addr_align = is_lut ? ONTB_SWTEC_LUT_SIZE : 0,
-		.size_align = is_lut ? ONTB_SWTEC_LUT_SIZE : ONTB_SWTEC_MIN_WINDOW,
-		.size_max = size,
-	};
+	*out = size;
 	return 0;
+}
+
+int ontb_swtec_window_limits(struct ontb_ntb *ntb, unsigned int peer, unsigned int window,
+			     struct ontb_ntb_window *limits)
+{
+	struct ontb_swtec *sw = ontb_swtec_of(ntb);
+	uint64_t size;
+	int ret;
+
+	(void)peer;
+	if (window >= sw->theirs.nr_direct) {
+		*limits = (struct ontb_ntb_window){
+			.addr_align = ONTB_SWTEC_LUT_SIZE,
+			.size_align = ONTB_SWTEC_LUT_SIZE,
+			.size_max = ONTB_SWTEC_LUT_SIZE,
+		};
+		return 0;
+	}
+	ret = direct_size(sw, window, &size);
+	if (!ret)
+		*limits = (struct ontb_ntb_window){ .size_align = ONTB_SWTEC_MIN_WINDOW, .size_max = size };
+	return ret;
 }
 
 int ontb_swtec_window_open(struct ontb_ntb *ntb, unsigned int peer, unsigned int window, uint64_t addr, uint64_t size)

@@ -138,6 +138,46 @@ static void windows_of_the_table_will_do_too(void **state)
 		run(s, ONTB_NTB_CHANNEL_AUTO, -1);
 }
 
+/* 64 KiB are the messages of 2048 entries of a remapping table, or those of 16 CPUs: with more the last window will not do. */
+static void a_window_that_is_large_enough_is_found(void **state)
+{
+	static const struct {
+		const char *topology;
+		unsigned int nr_irqs;
+		uint64_t window_size;
+	} cases[] = {
+		{ "host a ram=8M remap=on; host b ram=8M remap=on; bridge switchtec a b", 2048, 0x10000 },
+		{ "host a ram=8M remap=on; host b ram=8M remap=on; bridge switchtec a b", 4096, 0x20000 },
+		{ "host a ram=8M cpus=16; host b ram=8M cpus=16; bridge switchtec a b", 10, 0x10000 },
+		{ "host a ram=8M cpus=24; host b ram=8M cpus=24; bridge switchtec a b", 10, 0x20000 },
+	};
+
+	(void)state;
+	for (unsigned int i = 0; i < ONTB_ARRAY_SIZE(cases); i++) {
+		struct ontb_ntb_irqs_config config;
+		struct ontb_ntb_irqs_status status;
+		struct ontb_ntb_irqs *irqs[2];
+		struct sw_rig rig;
+
+		sw_open(&rig, cases[i].topology, true);
+		ontb_ntb_irqs_config_init(&config);
+		config.nr_irqs = cases[i].nr_irqs;
+		config.trust_peers = true;
+		config.ack_timeout_ns = 0;
+		for (unsigned int h = 0; h < 2; h++) {
+			assert_int_equal(ontb_ntb_set_client(rig.hosts[h].ntb, NULL, NULL), 0);
+			assert_int_equal(ontb_ntb_irqs_new(rig.hosts[h].ntb, &config, &irqs[h]), 0);
+		}
+		sw_settle(&rig);
+		for (unsigned int h = 0; h < 2; h++) {
+			ontb_ntb_irqs_status(irqs[h], &status);
+			assert_int_equal(status.window_size, cases[i].window_size);
+			ontb_ntb_irqs_free(irqs[h]);
+		}
+		sw_close(&rig);
+	}
+}
+
 static void the_guard_stops_what_was_not_granted(void **state)
 {
 	struct ontb_ntb_irqs_config config;
@@ -279,6 +319,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_interrupt_reaches_its_handler_over_every_channel),
 		cmocka_unit_test(windows_of_the_table_will_do_too),
+		cmocka_unit_test(a_window_that_is_large_enough_is_found),
 		cmocka_unit_test(the_guard_stops_what_was_not_granted),
 		cmocka_unit_test(none_is_lost_while_all_move),
 	};
