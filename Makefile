@@ -9,7 +9,7 @@ GUEST_REPEAT := 20
 FUZZ_SECONDS := 60
 
 .DEFAULT_GOAL := all
-.PHONY: all help run check check-repeat bench lint fuzz install uninstall clean deps-build deps-check deps-guest
+.PHONY: all help run run-guests check check-repeat bench lint fuzz install uninstall clean deps-build deps-check deps-guest
 
 all: $(BUILD)/build.ninja ## build the command and the library into ./build
 	@ninja -C $(BUILD)
@@ -29,8 +29,11 @@ deps-check:
 deps-guest:
 	@scripts/deps build guest
 
+run: $(BUILD)/build.ninja ## two hosts in one process, interrupting each other through a bridge
+	@ninja -C $(BUILD) tool/openntb && $(BUILD)/tool/openntb demo
+
 # Kernel and QEMU are fetched while the bridge is compiled: the two take about the same time.
-run: deps-guest ## two guests on a bridge, trading interrupts
+run-guests: deps-guest ## two Linux guests on a bridge, trading interrupts
 	@vm/kit & kit=$$!; \
 	$(MAKE) --no-print-directory $(BUILD)/build.ninja && ninja -C $(BUILD) tool/openntb || { kill $$kit; wait $$kit; exit 1; }; \
 	wait $$kit && exec vm/pair --demo

@@ -31,7 +31,7 @@ static const char usage[] =
 	"  --irqs N          NTB interrupts of each host, 1 to 65000 (default: 1000); without\n"
 	"                    remapping and with it a CPU has 200 vectors\n"
 	"  --vectors N       entries of each function's MSI-X table, 3 to 64 (default: 4)\n"
-	"  --rounds N        messages to each interrupt, 1 to 100000 (default: 20)\n"
+	"  --rounds N        messages to each interrupt, 1 to 100000 (default: 200)\n"
 	"  --parent KIND     \"remap\" or \"vector\" for both hosts, or \"mixed\": remapping on the\n"
 	"                    first, bare CPU vectors on the second (default: mixed)\n"
 	"  --file FILE       file to send (default: this program)\n"
@@ -211,6 +211,8 @@ static enum ontb_exit run(const struct demo_words *words)
 	int ret = demo_open(&demo);
 
 	if (!ret)
+		ret = demo_ping(&demo);
+	if (!ret)
 		ret = demo_fire(&demo);
 	if (!ret)
 		ret = demo_send_file(&demo);
@@ -234,7 +236,7 @@ enum ontb_exit ontb_cmd_demo(int argc, char **argv)
 		.demo = { .nr_cpus = 8,
 			  .nr_irqs = 1000,
 			  .nr_vectors = 4,
-			  .nr_rounds = 20,
+			  .nr_rounds = 200,
 			  .remap = { true, false },
 			  .seed = 1 },
 	};

@@ -3,6 +3,7 @@
  * The demonstration: two hosts in this process, joined by an emulated bridge, and what they do with it.
  *
  *      demo_pair.c   builds and boots them, makes the NTB interrupts of each and grants them to the other
+ *      demo_ping.c   raises one at a time, to see how long it takes
  *      demo_fire.c   fires them, while others are moved, revoked, freed and used again, and accounts for every message
  *      demo_file.c   sends a file
  *      demo_report.c says what came of it
@@ -23,6 +24,7 @@
 #include "base/annotate.h"
 
 #define DEMO_NR_HOSTS  2U
+#define DEMO_NR_PINGS  2000U
 #define DEMO_HASH_TEXT 65U /* SHA-256 in hexadecimal, with its NUL */
 
 /**
@@ -80,6 +82,7 @@ struct demo_cell {
  * @nr_granted: Interrupts of the peer that it may raise; counted by events.
  * @samples:    Nanoseconds from the store to the handler, one per message. Constant pointer.
  * @nr_samples: How many.
+ * @nr_alone:   Of these, the first so many were alone on the bridge.
  * @misdirected: Handlers that ran without a message of their own.
  * @refused:    Messages not sent because the interrupt had been taken back.
  * @moves:      Affinity changes; likewise the next ones.
@@ -98,6 +101,7 @@ struct demo_host {
 	_Atomic unsigned int nr_granted;
 	uint64_t *samples;
 	_Atomic uint64_t nr_samples;
+	uint64_t nr_alone;
 	_Atomic uint64_t misdirected;
 	uint64_t refused;
 	uint64_t moves;
@@ -186,6 +190,22 @@ void demo_close(struct demo *demo);
  * Return: 0 or an error.
  */
 int demo_alloc(struct demo_host *host, unsigned int index) ONTB_MUST_CHECK;
+
+/**
+ * demo_ping() - send messages that are alone on the bridge, one after the other and to both hosts
+ * @demo: Open demonstration.
+ *
+ * Return: 0 (also if messages were lost: see the totals), or an error that kept it from running.
+ */
+int demo_ping(struct demo *demo) ONTB_MUST_CHECK;
+
+/**
+ * demo_wait_handled() - wait until the handler of an interrupt has seen what was sent to it
+ * @cell: Interrupt.
+ *
+ * Return: 0, or -ETIMEDOUT after two seconds: it is lost.
+ */
+int demo_wait_handled(const struct demo_cell *cell) ONTB_MUST_CHECK;
 
 /**
  * demo_fire() - send every message there is to send, and change everything meanwhile

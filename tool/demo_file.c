@@ -204,6 +204,9 @@ int demo_send_file(struct demo *demo)
 		ontb_tool_error("demo: file %s: cannot be sent: %s", demo->file.path, ontb_strerror(ret));
 	for (unsigned int i = 0; i < DEMO_NR_HOSTS; i++)
 		ontb_ntb_transport_free(ways[i].transport);
+	/* Its interrupts are gone when the peers have confirmed; only then they are out of the listing. */
+	for (unsigned int i = 0; i < DEMO_NR_HOSTS; i++)
+		(void)ontb_ntb_irq_settle(demo->hosts[i].irqs, ONTB_MSI_ANY_INDEX, STALLED_NS);
 	(void)fclose(ways[0].file);
 	return ret;
 }

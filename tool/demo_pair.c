@@ -186,7 +186,7 @@ static int make_cells(struct demo *demo, struct demo_host *host)
 	const struct demo_options *options = &demo->options;
 
 	host->cells = calloc(options->nr_irqs, sizeof(*host->cells));
-	host->samples = calloc((size_t)options->nr_irqs * options->nr_rounds + 1, sizeof(*host->samples));
+	host->samples = calloc((size_t)options->nr_irqs * options->nr_rounds + DEMO_NR_PINGS, sizeof(*host->samples));
 	if (!host->cells || !host->samples) {
 		ontb_tool_error("demo: no memory for %u interrupts", options->nr_irqs);
 		return -ENOMEM;

@@ -2,6 +2,7 @@
 /*
  * What came of the demonstration. People see what programs get: the text is made from the JSON where both say the same.
  */
+#include <errno.h>
 #include <json-c/json.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -45,8 +46,8 @@ struct samples {
 	size_t nr;
 };
 
-/* Every message counts, so percentiles are exact. */
-static int collect(const struct demo *demo, struct samples *samples)
+/* Every message counts, so percentiles are exact: those that were alone, or the others. */
+static int collect(const struct demo *demo, bool is_alone, struct samples *samples)
 {
 	size_t nr = 0;
 
@@ -54,13 +55,15 @@ static int collect(const struct demo *demo, struct samples *samples)
 		nr += atomic_load(&demo->hosts[i].nr_samples);
 	samples->ns = malloc((nr + 1) * sizeof(*samples->ns));
 	if (!samples->ns)
-		return -1;
+		return -ENOMEM;
 	samples->nr = 0;
 	for (unsigned int i = 0; i < DEMO_NR_HOSTS; i++) {
-		size_t of_host = atomic_load(&demo->hosts[i].nr_samples);
+		const struct demo_host *host = &demo->hosts[i];
+		size_t first = is_alone ? 0 : host->nr_alone;
+		size_t end = is_alone ? host->nr_alone : atomic_load(&host->nr_samples);
 
-		memcpy(samples->ns + samples->nr, demo->hosts[i].samples, of_host * sizeof(*samples->ns));
-		samples->nr += of_host;
+		memcpy(samples->ns + samples->nr, host->samples + first, (end - first) * sizeof(*samples->ns));
+		samples->nr += end - first;
 	}
 	qsort(samples->ns, samples->nr, sizeof(*samples->ns), by_value);
 	return 0;
@@ -73,18 +76,21 @@ static uint64_t percentile(const struct samples *samples, double percent)
 	return samples->nr ? samples->ns[at < samples->nr ? at : samples->nr - 1] : 0;
 }
 
-static struct json_object *latency_json(const struct samples *samples)
+static struct json_object *latency_json(const struct demo *demo, bool is_alone)
 {
 	static const struct {
 		const char *key;
 		double percent;
 	} rows[] = { { "min", 0 }, { "p50", 50 }, { "p90", 90 }, { "p99", 99 }, { "p99.9", 99.9 }, { "max", 100 } };
 	struct json_object *latency = json_object_new_object();
+	struct samples samples;
 
-	for (size_t i = 0; latency && i < ONTB_ARRAY_SIZE(rows); i++)
-		ontb_json_add_uint(latency, rows[i].key, percentile(samples, rows[i].percent));
-	if (latency)
-		ontb_json_add_uint(latency, "samples", samples->nr);
+	if (!latency || collect(demo, is_alone, &samples))
+		return latency;
+	for (size_t i = 0; i < ONTB_ARRAY_SIZE(rows); i++)
+		ontb_json_add_uint(latency, rows[i].key, percentile(&samples, rows[i].percent));
+	ontb_json_add_uint(latency, "samples", samples.nr);
+	free(samples.ns);
 	return latency;
 }
 
@@ -149,9 +155,8 @@ static struct json_object *file_json(const struct demo_file *file)
 struct json_object *demo_report_json(struct demo *demo)
 {
 	struct json_object *report = json_object_new_object(), *hosts = json_object_new_array();
-	struct samples samples;
 
-	if (!report || !hosts || collect(demo, &samples)) {
+	if (!report || !hosts) {
 		(void)json_object_put(hosts);
 		(void)json_object_put(report);
 		return NULL;
@@ -161,9 +166,9 @@ struct json_object *demo_report_json(struct demo *demo)
 	for (unsigned int i = 0; i < DEMO_NR_HOSTS; i++)
 		(void)json_object_array_add(hosts, host_json(demo, &demo->hosts[i]));
 	json_object_object_add(report, "totals", totals_json(&demo->totals));
-	json_object_object_add(report, "latency_ns", latency_json(&samples));
+	json_object_object_add(report, "latency_alone_ns", latency_json(demo, true));
+	json_object_object_add(report, "latency_ns", latency_json(demo, false));
 	json_object_object_add(report, "file", file_json(&demo->file));
-	free(samples.ns);
 	return report;
 }
 
@@ -195,11 +200,25 @@ static void print_histogram(const struct samples *samples)
 	}
 }
 
+static int print_latency(const struct demo *demo, bool is_alone, const char *what)
+{
+	struct samples samples;
+	int ret = collect(demo, is_alone, &samples);
+
+	if (ret)
+		return ret;
+	printf("From the store into the window to the handler, %s: median %.2f us, 99 %% below %.2f us\n", what,
+	       (double)percentile(&samples, 50) / 1000, (double)percentile(&samples, 99) / 1000);
+	print_histogram(&samples);
+	free(samples.ns);
+	return 0;
+}
+
 static int print_host(const struct demo *demo, const struct demo_host *host)
 {
 	struct json_object *domains = ontb_domains_json(host->host), *irqs = ontb_irqs_json(host->host);
 	struct ontb_ntb_irqs_status ntb;
-	int ret = -1;
+	int ret = -ENOMEM;
 
 	ontb_ntb_irqs_status(host->irqs, &ntb);
 	printf("\nHost %s: %u CPUs, %s, MSI-X table of %u entries, window of %llu KiB at 0x%llx for %u NTB "
@@ -239,20 +258,20 @@ static void print_file(const struct demo_file *file)
 int demo_report_print(struct demo *demo)
 {
 	const struct demo_totals *totals = &demo->totals;
-	struct samples samples;
 	int ret = 0;
 
 	for (unsigned int i = 0; i < DEMO_NR_HOSTS && !ret; i++)
 		ret = print_host(demo, &demo->hosts[i]);
-	if (ret || collect(demo, &samples))
-		return -1;
+	if (ret)
+		return ret;
 	printf("\nMessages: %llu fired, %llu handled, %llu lost, %llu misdirected, in %.2f s\n",
 	       (unsigned long long)totals->fired, (unsigned long long)totals->handled, (unsigned long long)totals->lost,
 	       (unsigned long long)totals->misdirected, (double)totals->fire_ns / ONTB_NS_PER_S);
-	printf("From the store into the window to the handler: median %.2f us, 99 %% below %.2f us\n",
-	       (double)percentile(&samples, 50) / 1000, (double)percentile(&samples, 99) / 1000);
-	print_histogram(&samples);
-	free(samples.ns);
+	ret = print_latency(demo, true, "one at a time");
+	if (!ret)
+		ret = print_latency(demo, false, "all at once, while everything changes");
+	if (ret)
+		return ret;
 	print_file(&demo->file);
 	return 0;
 }

@@ -35,9 +35,12 @@ def test_every_message_arrives_at_the_right_handler(case):
         totals = report["totals"]
         equal((totals["lost"], totals["misdirected"]), (0, 0), parent)
         equal(totals["fired"], totals["handled"], parent)
-        equal(totals["fired"], 2 * 64 * 5, parent)
-        equal(report["latency_ns"]["samples"], totals["handled"], parent)
-        check(0 < report["latency_ns"]["min"] <= report["latency_ns"]["p50"] <= report["latency_ns"]["max"], str(report))
+        alone, others = report["latency_alone_ns"], report["latency_ns"]
+        equal(others["samples"], 2 * 64 * 5, parent)
+        equal(alone["samples"] + others["samples"], totals["fired"], parent)
+        check(alone["samples"] > 0, str(alone))
+        for one in (alone, others):
+            check(0 < one["min"] <= one["p50"] <= one["p99"] <= one["max"], str(one))
         check(report["ok"], parent)
 
 
@@ -107,7 +110,7 @@ def test_people_see_what_programs_get(case):
     for want in ("Host a: 3 CPUs, interrupt remapping", "Host b: 3 CPUs, bare CPU vectors", "VECTOR", "0 lost, 0 misdirected",
                  "intact", "PCI-MSIX-", "NTB-"):
         check(want in done.stdout, f"{want!r} is missing in {done.stdout}")
-    check(re.search(r"^Messages: 640 fired, 640 handled", done.stdout, re.M), done.stdout)
+    check(re.search(r"^Messages: (\d+) fired, \1 handled", done.stdout, re.M), done.stdout)
 
 
 def test_trace_can_be_printed(case):
