@@ -20,16 +20,18 @@ static bool is_valid(const struct ontb_msi_dev_config *config)
 int ontb_msi_dev_new(const struct ontb_msi_dev_config *config, struct ontb_msi_dev **out)
 {
 	struct ontb_msi_dev *dev;
+	size_t len;
 
 	if (!is_valid(config))
 		return -EINVAL;
+	len = strlen(config->name) + 1;
 	dev = calloc(1, sizeof(*dev));
 	if (!dev)
 		return -ENOMEM;
-	dev->name = malloc(strlen(config->name) + 1);
+	dev->name = malloc(len);
 	if (!dev->name)
 		goto free_dev;
-	strcpy(dev->name, config->name);
+	memcpy(dev->name, config->name, len);
 	memcpy(dev->rids, config->rids, config->nr_rids * sizeof(dev->rids[0]));
 	dev->nr_rids = config->nr_rids;
 	dev->parent = config->parent;

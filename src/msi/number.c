@@ -17,7 +17,6 @@ static int want_desc(struct ontb_msi_domain *md, unsigned int index, bool is_lax
 		     struct ontb_msi_desc **out) ONTB_MUST_HOLD(md->dev->lock)
 {
 	struct ontb_msi_desc *desc = ontb_msi_desc_find(md, index);
-	int ret;
 
 	*out = NULL;
 	if (desc && ontb_msi_desc_virq(desc))
@@ -25,7 +24,8 @@ static int want_desc(struct ontb_msi_domain *md, unsigned int index, bool is_lax
 	if (!desc && md->template.is_manual)
 		return is_lax ? 0 : -ENOENT;
 	if (!desc) {
-		ret = ontb_msi_desc_insert(md, index, cookie, &desc);
+		int ret = ontb_msi_desc_insert(md, index, cookie, &desc);
+
 		if (ret)
 			return ret;
 		desc->is_new = true;
