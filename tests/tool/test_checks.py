@@ -77,6 +77,15 @@ LAYERS = {
     "the_command_may_use_all": ("tool/x.c", '#include "hw/switchtec/y.h"', True),
     "a_header_that_is_not_there": ("tool/x.c", '#include "hw/switchtec/z.h"', False),
     "system_headers_are_free": ("src/base/x.c", "#include <stdio.h>", True),
+    "host_software_may_not_use_hardware": ("src/ntb/x.c", '#include "hw/switchtec/y.h"', False),
+    "hardware_may_not_use_host_software": ("src/hw/bridge/x.c", '#include "irq/y.h"', False),
+    "msi_may_use_irq": ("src/msi/x.c", '#include "irq/y.h"', True),
+    "irq_may_not_use_msi": ("src/irq/x.c", '#include "msi/y.h"', False),
+    "pci_may_not_know_ntb": ("src/pci/x.c", "/* an NTB */", False),
+    "pci_may_know_ontb": ("src/pci/x.c", "int ontb_pci_x;", True),
+    "the_ntb_domain_may_not_know_msi_x": ("src/ntb/irq/x.c", "/* the MSI-X table */", False),
+    "a_driver_may_know_msi_x": ("src/ntb/hw/x.c", "/* the MSI-X table */", True),
+    "nothing_is_virtual": ("src/msi/x.c", "bool is_virtual;", False),
 }
 
 SPDX = {
@@ -117,7 +126,8 @@ def tree(case, files):
     for name in ("LICENSES/BSD-3-Clause.txt", "LICENSES/GPL-2.0-only.txt", "include/openntb/access.h",
                  "include/openntb/error.h"):
         files.setdefault(name, SPDX_C)
-    for name in ("src/base/y.h", "src/hw/bridge/y.h", "src/hw/switchtec/y.h", "src/vfio_user/y.h"):
+    for name in ("src/base/y.h", "src/hw/bridge/y.h", "src/hw/switchtec/y.h", "src/vfio_user/y.h", "src/irq/y.h",
+                 "src/msi/y.h"):
         files.setdefault(name, SPDX_C)
     for name, text in files.items():
         path = top / name
