@@ -7,12 +7,12 @@
 #include <errno.h>
 #include <stdbool.h>
 #include <stdint.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "../unit/msi/msi_rig.h"
 #include "base/rcu.h"
+#include "input.h"
 
 /* The fuzzer is to watch the layer, not the model. */
 #pragma clang attribute push(__attribute__((no_sanitize("coverage"))), apply_to = function)
@@ -84,31 +84,6 @@ void ontb_rcu_call(struct ontb_rcu_head *head, void (*fn)(struct ontb_rcu_head *
 
 void ontb_rcu_barrier(void)
 {
-}
-
-/* Input */
-
-struct input {
-	const uint8_t *data;
-	size_t left;
-};
-
-static uint8_t take(struct input *in)
-{
-	if (!in->left)
-		return 0;
-	in->left--;
-	return *in->data++;
-}
-
-#define CHECK(what) check(what, #what, __LINE__)
-
-static void check(bool ok, const char *text, int line)
-{
-	if (ok)
-		return;
-	fprintf(stderr, "fuzz_msi.c:%d: the layer and the model differ: %s\n", line, text);
-	abort();
 }
 
 /* The model */

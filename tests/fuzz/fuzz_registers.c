@@ -9,7 +9,6 @@
 #include <errno.h>
 #include <stdbool.h>
 #include <stdint.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -18,6 +17,7 @@
 #include "base/bytes.h"
 #include "base/log.h"
 #include "hw/bridge/port.h"
+#include "input.h"
 
 /* The fuzzer is to watch the switch, not the model. */
 #pragma clang attribute push(__attribute__((no_sanitize("coverage"))), apply_to = function)
@@ -112,40 +112,6 @@ struct block {
 static struct host hosts[NR_PORTS];
 static struct block blocks[NR_PORTS];
 static struct ontb_bridge *bridge;
-
-/* Input */
-
-struct input {
-	const uint8_t *data;
-	size_t left;
-};
-
-static uint8_t take(struct input *in)
-{
-	if (!in->left)
-		return 0;
-	in->left--;
-	return *in->data++;
-}
-
-static uint64_t take_value(struct input *in, unsigned int nr_bytes)
-{
-	uint64_t value = 0;
-
-	for (unsigned int i = 0; i < nr_bytes; i++)
-		value |= (uint64_t)take(in) << (8 * i);
-	return value;
-}
-
-#define CHECK(what) check(what, #what, __LINE__)
-
-static void check(bool ok, const char *text, int line)
-{
-	if (ok)
-		return;
-	fprintf(stderr, "fuzz_registers.c:%d: the switch and the model differ: %s\n", line, text);
-	abort();
-}
 
 /* Hosts */
 

@@ -9,7 +9,6 @@
 #include <errno.h>
 #include <stdbool.h>
 #include <stdint.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -17,6 +16,7 @@
 #include "base/log.h"
 #include "hw/x86/lapic.h"
 #include "hw/x86/vtd.h"
+#include "input.h"
 
 /* The fuzzer is to watch the unit, not the model. */
 #pragma clang attribute push(__attribute__((no_sanitize("coverage"))), apply_to = function)
@@ -86,40 +86,6 @@ static struct {
 	unsigned int nr_cached;
 	bool requested[NR_CPUS][256];
 } want;
-
-/* Input */
-
-struct input {
-	const uint8_t *data;
-	size_t left;
-};
-
-static uint8_t take(struct input *in)
-{
-	if (!in->left)
-		return 0;
-	in->left--;
-	return *in->data++;
-}
-
-static uint64_t take_value(struct input *in, unsigned int nr_bytes)
-{
-	uint64_t value = 0;
-
-	for (unsigned int i = 0; i < nr_bytes; i++)
-		value |= (uint64_t)take(in) << (8 * i);
-	return value;
-}
-
-#define CHECK(what) check(what, #what, __LINE__)
-
-static void check(bool ok, const char *text, int line)
-{
-	if (ok)
-		return;
-	fprintf(stderr, "fuzz_vtd.c:%d: the unit and the model differ: %s\n", line, text);
-	abort();
-}
 
 /* Memory */
 

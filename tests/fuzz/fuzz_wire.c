@@ -22,6 +22,7 @@
 
 #include "../wire/test_func.h"
 #include "base/log.h"
+#include "input.h"
 #include "vfio_user/conn.h"
 #include "vfio_user/guard.h"
 
@@ -487,19 +488,6 @@ static void feed(struct rig *rig, size_t first, const uint8_t *kinds, unsigned i
 	}
 }
 
-struct input {
-	const uint8_t *p;
-	size_t left;
-};
-
-static uint8_t take(struct input *in)
-{
-	if (!in->left)
-		return 0;
-	in->left--;
-	return *in->p++;
-}
-
 static void append(struct model *model, const uint8_t *p, size_t len)
 {
 	if (len > MAX_STREAM - model->len)
@@ -532,8 +520,8 @@ static void append_message(struct model *model, struct input *in, uint8_t how)
 	ontb_wire_hdr_put(head, &hdr);
 	append(model, head, sizeof(head));
 	if (in->left >= body) {
-		append(model, in->p, body);
-		in->p += body;
+		append(model, in->data, body);
+		in->data += body;
 		in->left -= body;
 	}
 }
@@ -559,8 +547,8 @@ static void run(struct rig *rig, struct input *in)
 				kinds[nr_fds++] = how >> 3;
 			break;
 		case 2:
-			append(model, in->p, in->left < how >> 3 ? in->left : how >> 3);
-			in->p += in->left < how >> 3 ? in->left : how >> 3;
+			append(model, in->data, in->left < how >> 3 ? in->left : how >> 3);
+			in->data += in->left < how >> 3 ? in->left : how >> 3;
 			in->left -= in->left < how >> 3 ? in->left : how >> 3;
 			break;
 		case 3: /* the rest of this record goes on in a piece of its own */
