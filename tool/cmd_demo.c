@@ -3,7 +3,6 @@
  * openntb demo: two hosts, one bridge, both kinds of interrupts, in this process.
  */
 #include <errno.h>
-#include <getopt.h>
 #include <json-c/json.h>
 #include <stdio.h>
 #include <string.h>
@@ -15,6 +14,7 @@
 #include "tool/irq_json.h"
 #include "tool/log_sink.h"
 #include "tool/number.h"
+#include "tool/options.h"
 #include "tool/socket_dir.h"
 #include "tool/verbs.h"
 
@@ -65,21 +65,6 @@ static enum ontb_exit wrong(const char *option, const char *value, const char *w
 	return ONTB_EXIT_USAGE;
 }
 
-static enum ontb_exit parse_number(const char *option, const char *value, uint64_t low, uint64_t high,
-				   unsigned int *out)
-{
-	uint64_t number;
-	char want[64];
-
-	if (!ontb_number_parse(value, &number) && number >= low && number <= high) {
-		*out = (unsigned int)number;
-		return ONTB_EXIT_OK;
-	}
-	(void)snprintf(want, sizeof(want), "give a number from %llu to %llu", (unsigned long long)low,
-		       (unsigned long long)high);
-	return wrong(option, value, want);
-}
-
 static enum ontb_exit parse_parent(const char *value, struct demo_options *options)
 {
 	if (strcmp(value, "remap") && strcmp(value, "vector") && strcmp(value, "mixed"))
@@ -95,13 +80,13 @@ static enum ontb_exit parse_option(int c, struct demo_words *words)
 
 	switch (c) {
 	case 'c':
-		return parse_number("cpus", optarg, 1, ONTB_MAX_CPUS, &demo->nr_cpus);
+		return ontb_options_number("demo", "cpus", 1, ONTB_MAX_CPUS, &demo->nr_cpus);
 	case 'i':
-		return parse_number("irqs", optarg, 1, MAX_IRQS, &demo->nr_irqs);
+		return ontb_options_number("demo", "irqs", 1, MAX_IRQS, &demo->nr_irqs);
 	case 'v':
-		return parse_number("vectors", optarg, 3, 64, &demo->nr_vectors);
+		return ontb_options_number("demo", "vectors", 3, 64, &demo->nr_vectors);
 	case 'r':
-		return parse_number("rounds", optarg, 1, MAX_ROUNDS, &demo->nr_rounds);
+		return ontb_options_number("demo", "rounds", 1, MAX_ROUNDS, &demo->nr_rounds);
 	case 'p':
 		return parse_parent(optarg, demo);
 	case 'f':
@@ -146,27 +131,16 @@ static enum ontb_exit parse(int argc, char **argv, struct demo_words *words)
 	enum ontb_exit status = ONTB_EXIT_OK;
 	int c;
 
-	optind = 0;
-	opterr = 0;
-	while (status == ONTB_EXIT_OK && (c = getopt_long(argc, argv, ":", names, NULL)) != -1) {
+	ontb_options_start();
+	while (status == ONTB_EXIT_OK && (c = ontb_options_next("demo", argc, argv, names)) != -1) {
 		if (c == 'h') {
 			words->is_help = true;
 			return ONTB_EXIT_OK;
 		}
-		if (c == ':') {
-			ontb_tool_error("demo: option '%s' needs a value", argv[optind - 1]);
-			return ONTB_EXIT_USAGE;
-		}
-		if (c == '?') {
-			ontb_tool_error("demo: there is no option '%s'; see \"openntb demo --help\"", argv[optind - 1]);
-			return ONTB_EXIT_USAGE;
-		}
-		status = parse_option(c, words);
+		status = c == '?' ? ONTB_EXIT_USAGE : parse_option(c, words);
 	}
-	if (status == ONTB_EXIT_OK && optind < argc) {
-		ontb_tool_error("demo: unexpected word '%s'", argv[optind]);
-		return ONTB_EXIT_USAGE;
-	}
+	if (status == ONTB_EXIT_OK)
+		status = ontb_options_end("demo", argc, argv);
 	if (status == ONTB_EXIT_OK && words->socket_dir && !words->is_held) {
 		ontb_tool_error("demo: --socket-dir is of use with --hold only");
 		return ONTB_EXIT_USAGE;

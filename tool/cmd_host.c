@@ -4,7 +4,6 @@
  * another such process, is its peer.
  */
 #include <errno.h>
-#include <getopt.h>
 #include <json-c/json.h>
 #include <stdio.h>
 #include <string.h>
@@ -20,7 +19,7 @@
 #include "tool/irq_json.h"
 #include "tool/json_table.h"
 #include "tool/log_sink.h"
-#include "tool/number.h"
+#include "tool/options.h"
 #include "tool/peer_irqs.h"
 #include "tool/verbs.h"
 
@@ -90,20 +89,6 @@ struct running {
 	struct peer_irqs *irqs;
 };
 
-static enum ontb_exit parse_number(const char *option, const char *value, uint64_t low, uint64_t high,
-				   unsigned int *out)
-{
-	uint64_t number;
-
-	if (ontb_number_parse(value, &number) || number < low || number > high) {
-		ontb_tool_error("host: --%s %s: give a number from %llu to %llu", option, value,
-				(unsigned long long)low, (unsigned long long)high);
-		return ONTB_EXIT_USAGE;
-	}
-	*out = (unsigned int)number;
-	return ONTB_EXIT_OK;
-}
-
 static enum ontb_exit parse_option(int c, struct host_words *words)
 {
 	switch (c) {
@@ -120,13 +105,13 @@ static enum ontb_exit parse_option(int c, struct host_words *words)
 		words->is_remapped = true;
 		return ONTB_EXIT_OK;
 	case 'c':
-		return parse_number("cpus", optarg, 1, ONTB_MAX_CPUS, &words->nr_cpus);
+		return ontb_options_number("host", "cpus", 1, ONTB_MAX_CPUS, &words->nr_cpus);
 	case 'r':
-		return parse_number("ram", optarg, 16, MAX_RAM_MIB, &words->ram_mib);
+		return ontb_options_number("host", "ram", 16, MAX_RAM_MIB, &words->ram_mib);
 	case 'w':
-		return parse_number("window", optarg, 0, MAX_WINDOW, &words->window);
+		return ontb_options_number("host", "window", 0, MAX_WINDOW, &words->window);
 	case 'i':
-		return parse_number("irqs", optarg, 1, MAX_IRQS, &words->nr_irqs);
+		return ontb_options_number("host", "irqs", 1, MAX_IRQS, &words->nr_irqs);
 	default:
 		if (strcmp(optarg, "openntb") && strcmp(optarg, "linux")) {
 			ontb_tool_error("host: --peer %s: give openntb or linux", optarg);
@@ -155,25 +140,16 @@ static enum ontb_exit parse(int argc, char **argv, struct host_words *words)
 	enum ontb_exit status = ONTB_EXIT_OK;
 	int c;
 
-	optind = 0;
-	opterr = 0;
-	while (status == ONTB_EXIT_OK && (c = getopt_long(argc, argv, ":", names, NULL)) != -1) {
+	ontb_options_start();
+	while (status == ONTB_EXIT_OK && (c = ontb_options_next("host", argc, argv, names)) != -1) {
 		if (c == 'h') {
 			words->is_help = true;
 			return ONTB_EXIT_OK;
 		}
-		if (c == ':' || c == '?') {
-			ontb_tool_error(c == ':' ? "host: option '%s' needs a value"
-						 : "host: there is no option '%s'; see \"openntb host --help\"",
-					argv[optind - 1]);
-			return ONTB_EXIT_USAGE;
-		}
-		status = parse_option(c, words);
+		status = c == '?' ? ONTB_EXIT_USAGE : parse_option(c, words);
 	}
-	if (status == ONTB_EXIT_OK && optind < argc) {
-		ontb_tool_error("host: unexpected word '%s'", argv[optind]);
-		return ONTB_EXIT_USAGE;
-	}
+	if (status == ONTB_EXIT_OK)
+		status = ontb_options_end("host", argc, argv);
 	if (status == ONTB_EXIT_OK && !words->socket) {
 		ontb_tool_error("host: give --socket, the socket of a port");
 		return ONTB_EXIT_USAGE;

@@ -2,7 +2,6 @@
 /*
  * openntb domains, irqs, graph: ask the control socket of a process that has hosts, print the reply.
  */
-#include <getopt.h>
 #include <json-c/json.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -13,6 +12,7 @@
 #include "tool/control_client.h"
 #include "tool/irq_print.h"
 #include "tool/json_table.h"
+#include "tool/options.h"
 #include "tool/socket_dir.h"
 #include "tool/verbs.h"
 
@@ -118,40 +118,30 @@ static const struct question graph_question = {
 static enum ontb_exit parse(const struct question *question, int argc, char **argv, struct irqs_options *options)
 {
 	static const struct option names[] = {
+		{ "json", no_argument, NULL, 'j' }, /* not of a graph */
 		{ "socket-dir", required_argument, NULL, 'd' },
 		{ "host", required_argument, NULL, 'o' },
-		{ "json", no_argument, NULL, 'j' },
 		{ "help", no_argument, NULL, 'h' },
 		{ NULL, 0, NULL, 0 },
 	};
 	int c;
 
-	optind = 0;
-	opterr = 0;
-	while ((c = getopt_long(argc, argv, ":", names, NULL)) != -1) {
+	ontb_options_start();
+	while ((c = ontb_options_next(question->verb, argc, argv, names + (question->print == print_graph))) != -1) {
 		if (c == 'd') {
 			options->socket_dir = optarg;
 		} else if (c == 'o') {
 			options->host = optarg;
-		} else if (c == 'j' && question->print != print_graph) {
+		} else if (c == 'j') {
 			options->is_json = true;
 		} else if (c == 'h') {
 			options->is_help = true;
 			return ONTB_EXIT_OK;
-		} else if (c == ':') {
-			ontb_tool_error("%s: option '%s' needs a value", question->verb, argv[optind - 1]);
-			return ONTB_EXIT_USAGE;
 		} else {
-			ontb_tool_error("%s: there is no option '%s'; see \"openntb %s --help\"", question->verb,
-					argv[optind - 1], question->verb);
 			return ONTB_EXIT_USAGE;
 		}
 	}
-	if (optind < argc) {
-		ontb_tool_error("%s: unexpected word '%s'", question->verb, argv[optind]);
-		return ONTB_EXIT_USAGE;
-	}
-	return ONTB_EXIT_OK;
+	return ontb_options_end(question->verb, argc, argv);
 }
 
 /* The path of the control socket. */

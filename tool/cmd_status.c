@@ -3,7 +3,6 @@
  * openntb status: ask the control socket, print the reply.
  */
 #include <errno.h>
-#include <getopt.h>
 #include <json-c/json.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -14,6 +13,7 @@
 
 #include "tool/control_client.h"
 #include "tool/number.h"
+#include "tool/options.h"
 #include "tool/socket_dir.h"
 #include "tool/status_table.h"
 #include "tool/verbs.h"
@@ -54,9 +54,8 @@ static enum ontb_exit parse(int argc, char **argv, struct status_options *option
 	uint64_t seconds;
 	int c;
 
-	optind = 0;
-	opterr = 0;
-	while ((c = getopt_long(argc, argv, ":", names, NULL)) != -1) {
+	ontb_options_start();
+	while ((c = ontb_options_next("status", argc, argv, names)) != -1) {
 		switch (c) {
 		case 'd':
 			options->socket_dir = optarg;
@@ -74,20 +73,11 @@ static enum ontb_exit parse(int argc, char **argv, struct status_options *option
 		case 'h':
 			*is_help = true;
 			return ONTB_EXIT_OK;
-		case ':':
-			ontb_tool_error("status: option '%s' needs a value", argv[optind - 1]);
-			return ONTB_EXIT_USAGE;
 		default:
-			ontb_tool_error("status: there is no option '%s'; see \"openntb status --help\"",
-					argv[optind - 1]);
 			return ONTB_EXIT_USAGE;
 		}
 	}
-	if (optind < argc) {
-		ontb_tool_error("status: unexpected word '%s'", argv[optind]);
-		return ONTB_EXIT_USAGE;
-	}
-	return ONTB_EXIT_OK;
+	return ontb_options_end("status", argc, argv);
 }
 
 static enum ontb_exit print_once(const char *path, const struct status_options *options)

@@ -3,7 +3,6 @@
  * openntb trace: a trace file as text.
  */
 #include <errno.h>
-#include <getopt.h>
 #include <json-c/json.h>
 #include <poll.h>
 #include <stdio.h>
@@ -15,6 +14,7 @@
 #include <openntb/error.h>
 
 #include "tool/number.h"
+#include "tool/options.h"
 #include "tool/trace_line.h"
 #include "tool/trace_reader.h"
 #include "tool/verbs.h"
@@ -86,9 +86,8 @@ static enum ontb_exit parse(int argc, char **argv, struct trace_options *options
 	};
 	int c, ret = 0;
 
-	optind = 0;
-	opterr = 0;
-	while (!ret && (c = getopt_long(argc, argv, ":", names, NULL)) != -1) {
+	ontb_options_start();
+	while (!ret && (c = ontb_options_next("trace", argc, argv, names)) != -1) {
 		switch (c) {
 		case 'p':
 			ret = add_port(options, optarg);
@@ -102,12 +101,7 @@ static enum ontb_exit parse(int argc, char **argv, struct trace_options *options
 		case 'h':
 			options->is_help = true;
 			return ONTB_EXIT_OK;
-		case ':':
-			ontb_tool_error("trace: option '%s' needs a value", argv[optind - 1]);
-			return ONTB_EXIT_USAGE;
 		default:
-			ontb_tool_error("trace: there is no option '%s'; see \"openntb trace --help\"",
-					argv[optind - 1]);
 			return ONTB_EXIT_USAGE;
 		}
 	}

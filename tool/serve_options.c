@@ -5,7 +5,6 @@
 #include "tool/serve_options.h"
 
 #include <errno.h>
-#include <getopt.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,6 +13,7 @@
 #include "base/bytes.h"
 #include "base/clock.h"
 #include "tool/number.h"
+#include "tool/options.h"
 
 #define LUT_SIZE (64 * ONTB_KIB)
 
@@ -315,26 +315,19 @@ enum ontb_exit ontb_serve_options_parse(int argc, char **argv, struct ontb_serve
 	ontb_switchtec_config_init(&options->bridge);
 	ontb_vfio_user_config_init(&options->wire);
 	options->log_level = ONTB_LOG_NOTICE;
-	optind = 0;
-	opterr = 0;
-	while ((id = getopt_long(argc, argv, ":", option_names, NULL)) != -1) {
+	ontb_options_start();
+	while ((id = ontb_options_next("serve", argc, argv, option_names)) != -1) {
 		if (id == OPT_HELP) {
 			options->is_help = true;
 			return ONTB_EXIT_OK;
 		}
-		if (id == ':' || id == '?') {
-			ontb_tool_error(id == ':' ? "serve: option '%s' needs a value"
-						  : "serve: there is no option '%s'; see \"openntb serve --help\"",
-					argv[optind - 1]);
+		if (id == '?')
 			return ONTB_EXIT_USAGE;
-		}
 		ret = id >= OPT_FIRST_NUMBER ? store_number(id, optarg, options) : store_text(id, optarg, options);
 		if (ret)
 			return ONTB_EXIT_USAGE;
 	}
-	if (optind < argc) {
-		ontb_tool_error("serve: unexpected word '%s'", argv[optind]);
+	if (ontb_options_end("serve", argc, argv))
 		return ONTB_EXIT_USAGE;
-	}
 	return check_all(options);
 }
