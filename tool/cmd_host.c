@@ -184,8 +184,13 @@ static int plug_bridge(const struct host_words *words, struct running *running)
 	};
 	int ret = ontb_vfio_user_client_new(&config, &running->client);
 
-	if (!ret)
-		ret = ontb_fabric_add_func(running->fabric, 0, ontb_vfio_user_client_func(running->client), NULL);
+	if (ret) {
+		/* Most often a system call's error, in the words of the system. */
+		ontb_tool_error("host: socket %s: cannot connect: %s", words->socket,
+				ret == -EPROTO ? ontb_strerror(ret) : strerrordesc_np(-ret));
+		return ret;
+	}
+	ret = ontb_fabric_add_func(running->fabric, 0, ontb_vfio_user_client_func(running->client), NULL);
 	if (ret)
 		ontb_tool_error("host: socket %s: cannot use the port: %s", words->socket, ontb_strerror(ret));
 	return ret;
