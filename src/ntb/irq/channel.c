@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <string.h>
 
+#include "base/bytes.h"
 #include "base/log.h"
 
 /* Choosing */
@@ -196,6 +197,29 @@ enum ontb_channel_event ontb_channel_poll(struct ontb_channel *ch)
 
 /* Messages */
 
+/* Words of a slot, where it is words like the control words. */
+#define NR_WORDS (ONTB_GRANT_MSG_SIZE / 4)
+
+static void read_slot(struct ontb_channel *ch, uint32_t nr, uint8_t *buf)
+{
+	if (ch->ops->read_slot) {
+		ch->ops->read_slot(ch, nr % ch->nr_slots, buf);
+		return;
+	}
+	for (unsigned int i = 0; i < NR_WORDS; i++, buf += 4)
+		ontb_put_le32(buf, ch->ops->read(ch, ONTB_CHANNEL_SLOT + i));
+}
+
+static void write_slot(struct ontb_channel *ch, uint32_t nr, const uint8_t *buf)
+{
+	if (ch->ops->write_slot) {
+		ch->ops->write_slot(ch, nr % ch->nr_slots, buf);
+		return;
+	}
+	for (unsigned int i = 0; i < NR_WORDS; i++, buf += 4)
+		ch->ops->write(ch, ONTB_CHANNEL_SLOT + i, ontb_get_le32(buf));
+}
+
 bool ontb_channel_peek(struct ontb_channel *ch, uint8_t *buf)
 {
 	uint32_t head, nr;
@@ -208,7 +232,7 @@ bool ontb_channel_peek(struct ontb_channel *ch, uint8_t *buf)
 	if (!nr || (!head && nr > ch->nr_slots))
 		return false;
 	if (nr <= ch->nr_slots) {
-		ch->ops->read_slot(ch, ch->rx_tail % ch->nr_slots, buf);
+		read_slot(ch, ch->rx_tail, buf);
 		if (ontb_grant_is_sealed(buf, ch->peer_nonce, ch->rx_tail))
 			return true;
 	}
@@ -235,7 +259,7 @@ void ontb_channel_send(struct ontb_channel *ch, const struct ontb_grant_msg *msg
 	m.to = ch->peer_nonce;
 	ontb_grant_encode(&m, copy);
 	ontb_grant_seal(copy, ch->nonce, ch->tx_head);
-	ch->ops->write_slot(ch, ch->tx_head % ch->nr_slots, copy);
+	write_slot(ch, ch->tx_head, copy);
 	ch->tx_head++;
 }
 
@@ -263,7 +287,7 @@ void ontb_channel_refresh(struct ontb_channel *ch)
 	if (!ch->is_started)
 		return;
 	for (uint32_t i = ch->tx_acked; i != ch->tx_told; i++)
-		ch->ops->write_slot(ch, i % ch->nr_slots, ch->copies[i % ch->nr_slots]);
+		write_slot(ch, i, ch->copies[i % ch->nr_slots]);
 	write_control(ch);
 	ontb_channel_flush(ch);
 	if (ch->ops->resend)

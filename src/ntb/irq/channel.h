@@ -48,9 +48,9 @@ struct ontb_channel_ops {
 	uint32_t (*read)(struct ontb_channel *ch, unsigned int word);
 	/** @write: Write a word for the peer. What is written first is seen first. */
 	void (*write)(struct ontb_channel *ch, unsigned int word, uint32_t value);
-	/** @read_slot: Copy a slot that the peer wrote. */
+	/** @read_slot: Copy a slot that the peer wrote. NULL if a slot is words. */
 	void (*read_slot)(struct ontb_channel *ch, unsigned int slot, uint8_t *buf);
-	/** @write_slot: Write one for the peer. */
+	/** @write_slot: Write one for the peer. NULL if a slot is words. */
 	void (*write_slot)(struct ontb_channel *ch, unsigned int slot, const uint8_t *buf);
 	/** @ring: Let the peer look. */
 	void (*ring)(struct ontb_channel *ch);

@@ -16,8 +16,6 @@
 #include <errno.h>
 #include <string.h>
 
-#include "base/bytes.h"
-
 #define KIND_SET       1U
 #define KIND_CONFIRMED 2U
 #define UPPER_HALF     (1U << 19)
@@ -45,20 +43,6 @@ static void write_word(struct ontb_channel *ch, unsigned int word, uint32_t valu
 			return;
 	}
 	w->queue[w->nr_queued++] = (uint8_t)word;
-}
-
-static void read_slot(struct ontb_channel *ch, unsigned int slot, uint8_t *buf)
-{
-	(void)slot;
-	for (unsigned int i = 0; i < ONTB_GRANT_MSG_SIZE / 4; i++)
-		ontb_put_le32(buf + i * 4, read_word(ch, ONTB_CHANNEL_SLOT + i));
-}
-
-static void write_slot(struct ontb_channel *ch, unsigned int slot, const uint8_t *buf)
-{
-	(void)slot;
-	for (unsigned int i = 0; i < ONTB_GRANT_MSG_SIZE / 4; i++)
-		write_word(ch, ONTB_CHANNEL_SLOT + i, ontb_get_le32(buf + i * 4));
 }
 
 /* Confirmations have a register of their own where there are two. */
@@ -203,8 +187,6 @@ static bool is_idle(const struct ontb_channel *ch)
 const struct ontb_channel_ops ontb_channel_msgs_ops = {
 	.read = read_word,
 	.write = write_word,
-	.read_slot = read_slot,
-	.write_slot = write_slot,
 	.ring = ring,
 	.resend = resend,
 	.forget = forget,
