@@ -53,6 +53,15 @@ static bool receive(int sock, void *buf, size_t len)
 	return true;
 }
 
+static int status_of(const struct ontb_call *call, const struct ontb_wire_hdr *hdr, size_t len)
+{
+	if (hdr->cmd != call->cmd)
+		return -EPROTO;
+	if (hdr->flags & ONTB_WIRE_F_ERROR)
+		return hdr->error && hdr->error < 4096 ? -(int)hdr->error : -EPROTO;
+	return len > call->room ? -EPROTO : 0;
+}
+
 static void complete(struct ontb_calls *calls, const struct ontb_wire_hdr *hdr, const uint8_t *body, size_t len)
 {
 	struct ontb_call **link, *call;
@@ -63,13 +72,8 @@ static void complete(struct ontb_calls *calls, const struct ontb_wire_hdr *hdr, 
 	call = *link;
 	if (call) {
 		*link = call->next;
-		if (hdr->cmd != call->cmd)
-			call->status = -EPROTO;
-		else if (hdr->flags & ONTB_WIRE_F_ERROR)
-			call->status = hdr->error && hdr->error < 4096 ? -(int)hdr->error : -EPROTO;
-		else if (len > call->room)
-			call->status = -EPROTO;
-		else if (len)
+		call->status = status_of(call, hdr, len);
+		if (!call->status && len)
 			memcpy(call->buf, body, len);
 		call->len = len;
 		call->is_done = true;
@@ -268,7 +272,7 @@ static int connect_to(const char *path)
 
 	if (strlen(path) >= sizeof(addr.sun_path))
 		return -ENAMETOOLONG;
-	strcpy(addr.sun_path, path);
+	memcpy(addr.sun_path, path, strlen(path) + 1);
 	sock = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (sock < 0)
 		return -errno;
