@@ -14,11 +14,16 @@
 
 #define SLOTS_AT 64U
 
+static size_t slot_at(unsigned int slot)
+{
+	return SLOTS_AT + (size_t)slot * ONTB_GRANT_MSG_SIZE;
+}
+
 unsigned int ontb_channel_page_slots(size_t size)
 {
 	unsigned int nr = ONTB_CHANNEL_MAX_SLOTS;
 
-	while (nr && SLOTS_AT + (size_t)nr * ONTB_GRANT_MSG_SIZE > size)
+	while (nr && slot_at(nr) > size)
 		nr /= 2;
 	return nr;
 }
@@ -30,7 +35,7 @@ static uint32_t load(const uint8_t *p)
 
 static uint32_t read_word(struct ontb_channel *ch, unsigned int word)
 {
-	return load(ch->page + word * 4);
+	return load(ch->page + 4UL * word);
 }
 
 static void write_word(struct ontb_channel *ch, unsigned int word, uint32_t value)
@@ -38,12 +43,12 @@ static void write_word(struct ontb_channel *ch, unsigned int word, uint32_t valu
 	uint8_t buf[4];
 
 	ontb_put_le32(buf, value);
-	ontb_ntb_ops(ch->ntb)->peer_page_write(ch->ntb, ch->peer, word * 4, buf, sizeof(buf));
+	ontb_ntb_ops(ch->ntb)->peer_page_write(ch->ntb, ch->peer, 4UL * word, buf, sizeof(buf));
 }
 
 static void read_slot(struct ontb_channel *ch, unsigned int slot, uint8_t *buf)
 {
-	const uint8_t *at = ch->page + SLOTS_AT + slot * ONTB_GRANT_MSG_SIZE;
+	const uint8_t *at = ch->page + slot_at(slot);
 
 	for (unsigned int i = 0; i < ONTB_GRANT_MSG_SIZE; i += 4)
 		ontb_put_le32(buf + i, load(at + i));
@@ -51,8 +56,7 @@ static void read_slot(struct ontb_channel *ch, unsigned int slot, uint8_t *buf)
 
 static void write_slot(struct ontb_channel *ch, unsigned int slot, const uint8_t *buf)
 {
-	ontb_ntb_ops(ch->ntb)->peer_page_write(ch->ntb, ch->peer, SLOTS_AT + slot * ONTB_GRANT_MSG_SIZE, buf,
-					       ONTB_GRANT_MSG_SIZE);
+	ontb_ntb_ops(ch->ntb)->peer_page_write(ch->ntb, ch->peer, slot_at(slot), buf, ONTB_GRANT_MSG_SIZE);
 }
 
 static void ring(struct ontb_channel *ch)

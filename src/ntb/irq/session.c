@@ -523,9 +523,8 @@ static void set_retry(struct ontb_session *session, uint64_t now_ns)
 		session->nr_retries = 0;
 	session->has_progress = false;
 	delay = session->nr_retries < 10 ? RETRY_FIRST_NS << session->nr_retries : RETRY_MAX_NS;
-	if (session->retry_ns == 0)
-		session->retry_ns = now_ns + delay;
-	else if (!waits(session) || (session->irqs->is_stepped && session->nr_retries >= MAX_STEPPED_RETRIES))
+	if (session->retry_ns &&
+	    (!waits(session) || (session->irqs->is_stepped && session->nr_retries >= MAX_STEPPED_RETRIES)))
 		session->retry_ns = ONTB_GRANT_NEVER;
 	else if (session->retry_ns == ONTB_GRANT_NEVER || session->retry_ns <= now_ns || !session->nr_retries)
 		session->retry_ns = now_ns + delay;
