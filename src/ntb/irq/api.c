@@ -34,7 +34,7 @@ static void on_doorbell(void *client)
 
 	if (!bit || !(irqs->ops->db_read(irqs->ntb) & bit))
 		return;
-	irqs->ops->db_clear(irqs->ntb, bit);
+	ontb_irqs_clear_doorbell(irqs);
 	ontb_irqs_kick(irqs);
 }
 

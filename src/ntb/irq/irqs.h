@@ -601,6 +601,14 @@ int ontb_session_fit(const struct ontb_ntb_window *limits, uint64_t first, uint6
 void ontb_irqs_run(void *arg);
 
 /**
+ * ontb_irqs_clear_doorbell() - make the doorbell ready to ring again; what rang it so far can be seen after it
+ * @irqs: Interrupts of a bridge.
+ *
+ * Context: Its worker, or an event of the bridge.
+ */
+void ontb_irqs_clear_doorbell(struct ontb_ntb_irqs *irqs);
+
+/**
  * ontb_irqs_kick() - let the worker run
  * @irqs: Interrupts of a bridge.
  *

@@ -208,6 +208,36 @@ static void take_msgs(struct ontb_ntb_irqs *irqs, bool *wants_run)
 	*wants_run |= nr == ONTB_CHANNEL_MAX_TAKEN;
 }
 
+/* Reading brings home what was on its way before: whoever rang until now is seen by who looks from now on. */
+void ontb_irqs_clear_doorbell(struct ontb_ntb_irqs *irqs)
+{
+	uint64_t bit = irqs->sessions[0].channel.db_bit;
+
+	if (!bit)
+		return;
+	irqs->ops->db_clear(irqs->ntb, bit);
+	(void)irqs->ops->db_read(irqs->ntb);
+}
+
+static bool is_due(struct ontb_session *session, uint64_t now_ns)
+{
+	return session->retry_ns <= now_ns || atomic_load(&session->has_event);
+}
+
+/*
+ * A doorbell that is set rings no more, so one whose interrupt was lost would stay silent for ever. Before peers are looked at for
+ * another reason, it is made ready to ring again.
+ */
+static void ready_doorbell(struct ontb_ntb_irqs *irqs, uint64_t now_ns)
+{
+	bool any_due = false;
+
+	for (unsigned int peer = 0; peer < irqs->nr_peers; peer++)
+		any_due |= is_due(&irqs->sessions[peer], now_ns);
+	if (any_due)
+		ontb_irqs_clear_doorbell(irqs);
+}
+
 void ontb_irqs_run(void *arg)
 {
 	struct ontb_ntb_irqs *irqs = arg;
@@ -216,6 +246,7 @@ void ontb_irqs_run(void *arg)
 
 	pass_time(irqs);
 	now_ns = ontb_irqs_now(irqs);
+	ready_doorbell(irqs, now_ns);
 	take_msgs(irqs, &wants_run);
 	for (unsigned int peer = 0; peer < irqs->nr_peers; peer++) {
 		struct ontb_session *session = &irqs->sessions[peer];
