@@ -95,6 +95,8 @@ void ontb_ntb_irqs_config_init(struct ontb_ntb_irqs_config *config);
  * @config: Copied.
  * @out:    OUT.
  *
+ * Events may come before this returns.
+ *
  * Context: Not a handler, not an event. Blocks.
  * Return: 0, or
  *         -EINVAL      a value is outside its range.

@@ -21,8 +21,12 @@ static void on_link(void *client, unsigned int peer)
 {
 	struct ontb_ntb_irqs *irqs = client;
 
-	if (peer < irqs->nr_peers)
-		atomic_store(&irqs->sessions[peer].has_event, true);
+	if (peer >= irqs->nr_peers)
+		return;
+	/* It may be up again before the worker looks. */
+	if (!ontb_ntb_link_is_up(irqs->ntb, peer))
+		atomic_store(&irqs->sessions[peer].was_down, true);
+	atomic_store(&irqs->sessions[peer].has_event, true);
 	ontb_irqs_kick(irqs);
 }
 

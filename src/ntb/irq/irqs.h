@@ -221,6 +221,7 @@ enum ontb_session_state {
  * @channel:      Channel to it.
  * @state:        State.
  * @has_event:    Its link may have changed. Atomic, anybody.
+ * @was_down:     Its link was seen to be down. Atomic, anybody.
  * @said_hello:   HELLO was sent in this epoch.
  * @heard_hello:  HELLO was received in this epoch.
  * @nr_irqs:      What it said it has.
@@ -243,6 +244,7 @@ struct ontb_session {
 	struct ontb_channel channel;
 	enum ontb_session_state state;
 	atomic_bool has_event;
+	atomic_bool was_down;
 	bool said_hello;
 	bool heard_hello;
 	unsigned int nr_irqs;

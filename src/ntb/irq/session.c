@@ -233,14 +233,15 @@ static bool is_late(struct ontb_session *session, uint64_t now_ns)
 static void look_at_link(struct ontb_session *session)
 {
 	bool has_event = atomic_exchange(&session->has_event, false);
+	bool was_down = atomic_exchange(&session->was_down, false);
 	bool is_up = ontb_ntb_link_is_up(session->irqs->ntb, session->peer);
 
-	if (!is_up) {
-		if (session->state != ONTB_SESSION_DOWN)
-			stop(session, ONTB_SESSION_DOWN);
+	if ((!is_up || was_down) && session->state != ONTB_SESSION_DOWN)
+		stop(session, ONTB_SESSION_DOWN);
+	/* A window that could not be closed comes before a new epoch. */
+	if (!is_up || session->is_open != session->is_up)
 		return;
-	}
-	/* A cut off peer comes back by its link only; it may have been down and up before anybody looked. */
+	/* A cut off peer comes back by its link only; it may have been down and up before anybody heard of it. */
 	if (session->state == ONTB_SESSION_DOWN || (session->state == ONTB_SESSION_CUT && has_event)) {
 		session->state = ONTB_SESSION_TALK;
 		session->nr_retries = 0;

@@ -362,6 +362,35 @@ static void a_window_that_stays_open_keeps_the_quarantine(void **state)
 	grant_rig_free(rig);
 }
 
+/* The link is up again before the worker looks, but the event has seen it down: whoever is there now knows nothing. */
+static void a_link_that_was_seen_down_was_down(void **state)
+{
+	struct grant_rig *rig = grant_rig_new(2, MOCK_STEPPED | MOCK_PAGES | MOCK_DOORBELLS, NR_IRQS);
+	unsigned int nr_opens;
+
+	(void)state;
+	(void)grant_rig_irq(rig, 0, 0);
+	assert_int_equal(ontb_ntb_irq_grant(rig->ends[0].irqs, 0, 0), 0);
+	mock_run(rig->net);
+	nr_opens = rig->net->hosts[0].sides[0].nr_opens;
+	for (unsigned int host = 0; host < 2; host++) {
+		set_side(rig, host, false);
+		ontb_ntb_flush_events(rig->net->hosts[host].ntb);
+		set_side(rig, host, true);
+	}
+	mock_run(rig->net);
+	for (unsigned int host = 0; host < 2; host++) {
+		assert_int_equal(rig->ends[host].nr_down, 1);
+		assert_int_equal(rig->ends[host].nr_up, 2);
+	}
+	assert_int_equal(rig->net->hosts[0].sides[0].nr_opens, nr_opens + 1);
+	assert_int_equal(ontb_ntb_irq_trigger(rig->ends[1].irqs, 0, 0), -ENOENT);
+	assert_int_equal(ontb_ntb_irq_grant(rig->ends[0].irqs, 0, 0), 0);
+	mock_run(rig->net);
+	assert_int_equal(ontb_ntb_irq_trigger(rig->ends[1].irqs, 0, 0), 0);
+	grant_rig_free(rig);
+}
+
 static void an_owner_that_dies_takes_its_interrupts_along(void **state)
 {
 	struct grant_rig *rig = grant_rig_new(2, MOCK_STEPPED | MOCK_PAGES | MOCK_DOORBELLS, NR_IRQS);
@@ -414,6 +443,7 @@ int main(void)
 		cmocka_unit_test(a_silent_peer_is_cut_off),
 		cmocka_unit_test(without_a_timeout_nobody_is_cut_off),
 		cmocka_unit_test(a_window_that_stays_open_keeps_the_quarantine),
+		cmocka_unit_test(a_link_that_was_seen_down_was_down),
 		cmocka_unit_test(an_owner_that_dies_takes_its_interrupts_along),
 		cmocka_unit_test(lost_doorbells_cost_only_time),
 	};
