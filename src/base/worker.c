@@ -15,6 +15,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/random.h"
 
 #define NAME_LEN 32
 #define NEVER	 UINT64_MAX
@@ -70,16 +71,6 @@ struct ontb_worker {
 	uint64_t nr_done;
 	bool is_stopping;
 };
-
-/* splitmix64: any seed will do, also 0. */
-static uint64_t next_random(struct ontb_worker_pool *pool) ONTB_MUST_HOLD(pool->lock)
-{
-	uint64_t z = pool->random += 0x9e3779b97f4a7c15ULL;
-
-	z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9ULL;
-	z = (z ^ z >> 27) * 0x94d049bb133111ebULL;
-	return z ^ z >> 31;
-}
 
 int ontb_worker_pool_new(const char *name, bool is_stepped, uint64_t seed, struct ontb_worker_pool **out)
 {
@@ -295,7 +286,8 @@ static struct ontb_worker *begin_next(struct ontb_worker_pool *pool) ONTB_MUST_H
 		bool has_begun;
 
 		(void)find_kicked(pool, NEVER, &nr);
-		worker = nr ? find_kicked(pool, next_random(pool) % nr, &nr) : find_earliest(pool, &now_ns);
+		worker = nr ? find_kicked(pool, ontb_random_below(&pool->random, nr), &nr)
+			    : find_earliest(pool, &now_ns);
 		if (!worker && !nr)
 			return NULL;
 		if (!worker)

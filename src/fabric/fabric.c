@@ -11,7 +11,7 @@
 #include <openntb/switchtec.h>
 
 #include "base/bytes.h"
-#include "fabric/random.h"
+#include "base/random.h"
 
 /* BAR0 of a switch: 4 MiB. */
 #define SWITCHTEC_BAR0 (4 * ONTB_MIB)

@@ -5,7 +5,7 @@
  */
 #include "fabric/fabric.h"
 
-#include "fabric/random.h"
+#include "base/random.h"
 
 /**
  * struct choice - what is to be done

@@ -12,7 +12,7 @@
 #include <openntb/machine.h>
 
 #include "base/clock.h"
-#include "fabric/random.h"
+#include "base/random.h"
 
 /* What may be on its way at a time: much more than a link holds, and an end to a flood. */
 #define MAX_QUEUED 65536U

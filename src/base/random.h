@@ -2,8 +2,8 @@
 /*
  * Random numbers that a seed repeats: SplitMix64.
  */
-#ifndef ONTB_FABRIC_RANDOM_H
-#define ONTB_FABRIC_RANDOM_H
+#ifndef ONTB_BASE_RANDOM_H
+#define ONTB_BASE_RANDOM_H
 
 #include <stdint.h>
 
