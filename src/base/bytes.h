@@ -90,4 +90,28 @@ static inline bool ontb_is_power_of_two(uint64_t v)
 	return v && !(v & (v - 1));
 }
 
+/**
+ * ontb_log2() - the number of the highest bit that is set
+ * @v: Not 0.
+ *
+ * Return: 0..63.
+ */
+static inline unsigned int ontb_log2(uint64_t v)
+{
+	return 63 - (unsigned int)__builtin_clzll(v);
+}
+
+/**
+ * ontb_round_up_to_power() - the smallest power of two that is not below a number
+ * @v: Number.
+ *
+ * Return: the power, 1 for 0; 0 if it is 2^64.
+ */
+static inline uint64_t ontb_round_up_to_power(uint64_t v)
+{
+	if (v > 1ULL << 63)
+		return 0;
+	return v < 2 ? 1 : 2ULL << ontb_log2(v - 1);
+}
+
 #endif

@@ -42,12 +42,6 @@ int ontb_ntb_window_limits(struct ontb_ntb *ntb, unsigned int peer, unsigned int
 	return ntb->config.ops->window_limits(ntb, peer, window, limits);
 }
 
-/* The smallest power of two that is not below @size; 0 if that is 2^64. @size is not 0. */
-static uint64_t round_up_to_power(uint64_t size)
-{
-	return size > 1ULL << 63 ? 0 : size == 1 ? 1 : 1ULL << (64 - __builtin_clzll(size - 1));
-}
-
 static bool is_within(const struct ontb_ntb_window *limits, uint64_t addr, uint64_t size)
 {
 	uint64_t align;
@@ -56,7 +50,7 @@ static bool is_within(const struct ontb_ntb_window *limits, uint64_t addr, uint6
 		return false;
 	if (limits->size_align && size % limits->size_align)
 		return false;
-	align = limits->addr_align ? limits->addr_align : round_up_to_power(size);
+	align = limits->addr_align ? limits->addr_align : ontb_round_up_to_power(size); /* 0: 2^64 */
 	return align ? addr % align == 0 : !addr;
 }
 

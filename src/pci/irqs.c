@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "base/bytes.h"
 #include "base/log.h"
 
 int ontb_pci_add_rid_alias(struct ontb_pci_dev *dev, uint16_t rid)
@@ -204,12 +205,6 @@ stop:
 	return ret;
 }
 
-/* The largest power of two up to @nr. */
-static unsigned int round_down(unsigned int nr)
-{
-	return 1U << (31 - __builtin_clz(nr));
-}
-
 /* Powers of two are all there is: rather fewer than wanted than more, unless that would be less than needed. */
 static int alloc_msi(struct ontb_pci_dev *dev, unsigned int min, unsigned int max) ONTB_MUST_HOLD(dev->lock)
 {
@@ -222,7 +217,7 @@ static int alloc_msi(struct ontb_pci_dev *dev, unsigned int min, unsigned int ma
 		limit = 1;
 	if (limit < min)
 		return -ENOSPC;
-	nr = round_down(limit);
+	nr = 1U << ontb_log2(limit);
 	if (nr < min) {
 		ret = open_msi(dev, 2 * nr);
 		return ret ? ret : (int)limit;

@@ -186,7 +186,7 @@ static uint64_t commit_lut_area(struct commit *commit, unsigned int bar_idx, uin
 static const char *direct_error(const struct commit *commit, unsigned int bar_idx, uint32_t win_size, uint64_t size,
 				unsigned int target)
 {
-	if (size && WIN_SIZE_LOG2(win_size) != 63U - (unsigned int)__builtin_clzll(size))
+	if (size && WIN_SIZE_LOG2(win_size) != ontb_log2(size))
 		return "its size and the logarithm of its size differ";
 	if (!is_opened_by(commit, ONTB_SW_CTRL_BAR_CTL(bar_idx), 8, target) ||
 	    !is_opened_by(commit, ONTB_SW_CTRL_BAR_XLATE(bar_idx), 8, target) ||

@@ -11,6 +11,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "base/bytes.h"
+
 #define CLASS(vector) ((vector) >> 4)
 #define SVR_RESET     0xffU
 #define SVR_BITS      (ONTB_APIC_SVR_ENABLE | 0xffU)
@@ -103,7 +105,7 @@ static int highest(const _Atomic uint64_t words[4])
 		uint64_t word = atomic_load(&words[i]);
 
 		if (word)
-			return i * 64 + 63 - __builtin_clzll(word);
+			return i * 64 + (int)ontb_log2(word);
 	}
 	return -1;
 }

@@ -173,7 +173,7 @@ static void open_direct(struct ontb_swtec *sw, unsigned int window, uint64_t add
 	ctl = ontb_swtec_read32(sw, ctrl + ONTB_SWTEC_CTRL_BAR_CTL(b));
 	ontb_swtec_write32(sw, ctrl + ONTB_SWTEC_CTRL_BAR_CTL(b), ctl | ONTB_SWTEC_CTL_DIRECT);
 	ontb_swtec_write32(sw, ctrl + ONTB_SWTEC_CTRL_BAR_SIZE(b),
-			   ((uint32_t)size & ONTB_SWTEC_SIZE_MASK) | (uint32_t)(63 - __builtin_clzll(size)));
+			   ((uint32_t)size & ONTB_SWTEC_SIZE_MASK) | ontb_log2(size));
 	ontb_swtec_write32(sw, ctrl + ONTB_SWTEC_CTRL_BAR_EXT(b), (uint32_t)(size >> 32));
 	ontb_swtec_write64(sw, ctrl + ONTB_SWTEC_CTRL_BAR_XLATE(b), addr | sw->self);
 }

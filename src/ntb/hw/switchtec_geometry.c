@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <inttypes.h>
 
+#include "base/bytes.h"
 #include "ntb/hw/switchtec.h"
 
 static int complain(const struct ontb_swtec *sw, int err, const char *what, uint64_t value)
@@ -52,7 +53,7 @@ static int find_windows(const struct ontb_swtec *sw, unsigned int part, struct o
 
 	if (!nr_luts || nr_luts > ONTB_SWTEC_MAX_LUTS)
 		return complain(sw, -EPROTO, "bad number of entries of the look-up table", nr_luts);
-	windows->nr_luts = 1U << (31 - __builtin_clz(nr_luts));
+	windows->nr_luts = 1U << ontb_log2(nr_luts);
 	windows->nr_direct = 0;
 	for (unsigned int b = 0; b < ONTB_SWTEC_NR_BARS; b++) {
 		if (ontb_swtec_read32(sw, ctrl + ONTB_SWTEC_CTRL_BAR_CTL(b)) & ONTB_SWTEC_CTL_VALID)

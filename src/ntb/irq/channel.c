@@ -19,7 +19,7 @@ static uint64_t doorbell_of(struct ontb_ntb *ntb)
 	const struct ontb_ntb_ops *ops = ontb_ntb_ops(ntb);
 	uint64_t valid = ops->db_valid ? ops->db_valid(ntb) : 0;
 
-	return valid ? 1ULL << (63 - __builtin_clzll(valid)) : 0;
+	return valid ? 1ULL << ontb_log2(valid) : 0;
 }
 
 /* Why a page cannot be used, NULL if it can. */

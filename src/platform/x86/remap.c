@@ -12,6 +12,7 @@
 
 #include <openntb/msi.h>
 
+#include "base/bytes.h"
 #include "platform/x86/blocks.h"
 #include "platform/x86/irte.h"
 #include "platform/x86/vector.h"
@@ -212,11 +213,6 @@ static int msi_init_domain(struct ontb_irq_domain *parent, struct ontb_msi_dev *
 	return 0;
 }
 
-static unsigned int round_up_to_power(unsigned int nr)
-{
-	return nr < 2 ? 1 : 1U << (32 - __builtin_clz(nr - 1));
-}
-
 static int take_block(struct ontb_remap *remap, struct ontb_msi_dev *dev, unsigned int slot, struct block *block)
 {
 	unsigned int nr_used;
@@ -245,7 +241,7 @@ static int msi_prepare(struct ontb_irq_domain *parent, struct ontb_msi_dev *dev,
 
 	if (!block)
 		return -ENOMEM;
-	block->size = round_up_to_power(nr);
+	block->size = (unsigned int)ontb_round_up_to_power(nr);
 	block->high = ontb_irte_high(rids, ontb_msi_dev_rids(dev, rids));
 	ret = take_block(remap, dev, slot, block);
 	if (ret) {
