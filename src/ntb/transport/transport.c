@@ -19,6 +19,9 @@
 #define MIN_RING (4 * ONTB_KIB)
 #define MAX_RING (1024 * ONTB_MIB)
 
+/* How long a peer that confirms nothing can hold up the end; its index stays in quarantine then. */
+#define SETTLE_NS (5 * ONTB_NS_PER_S)
+
 /**
  * struct qp_irq - a queue pair and what wakes who waits for it
  * @qp:       Queue pair.
@@ -94,10 +97,11 @@ free_handler:
 	(void)ontb_irq_free(system_of(transport), map.virq, qp);
 free_irq:
 	(void)ontb_ntb_irq_free(config->irqs, map.index);
+	(void)ontb_ntb_irq_settle(config->irqs, map.index, SETTLE_NS);
 	return ret;
 }
 
-/* The handler may go first: what still comes finds no handler and is counted, and the index stays in quarantine. */
+/* The handler may go first: what still comes finds no handler and is counted. */
 static void undo_irqs(struct ontb_ntb_transport *transport)
 {
 	while (transport->nr_ready) {
@@ -106,6 +110,7 @@ static void undo_irqs(struct ontb_ntb_transport *transport)
 		if (qp->virq) {
 			(void)ontb_irq_free(system_of(transport), qp->virq, qp);
 			(void)ontb_ntb_irq_free(transport->config.irqs, qp->index);
+			(void)ontb_ntb_irq_settle(transport->config.irqs, qp->index, SETTLE_NS);
 		}
 		(void)sem_destroy(&qp->woken);
 	}

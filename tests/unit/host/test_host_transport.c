@@ -192,6 +192,21 @@ static void frames_arrive_whole_and_in_order_when_polled(void **state)
 	frames_arrive(false);
 }
 
+static void transport_can_be_made_again_at_once(void **state)
+{
+	struct rig rig;
+
+	(void)state;
+	open_rig(&rig, true);
+	for (unsigned int n = 0; n < 20; n++) {
+		struct ontb_ntb_transport_config config = config_of(&rig.pair.hosts[n % 2], true);
+
+		ontb_ntb_transport_free(rig.transports[n % 2]);
+		assert_int_equal(ontb_ntb_transport_new(&config, &rig.transports[n % 2]), 0);
+	}
+	close_rig(&rig);
+}
+
 static void arguments_are_checked(void **state)
 {
 	struct ontb_ntb_transport_config config;
@@ -324,6 +339,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(frames_arrive_whole_and_in_order_with_interrupts),
 		cmocka_unit_test(frames_arrive_whole_and_in_order_when_polled),
+		cmocka_unit_test(transport_can_be_made_again_at_once),
 		cmocka_unit_test(arguments_are_checked),
 		cmocka_unit_test(full_ring_says_so_and_goes_on),
 		cmocka_unit_test(lying_peer_stops_only_its_own_queue_pair),
