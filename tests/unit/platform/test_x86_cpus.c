@@ -22,26 +22,6 @@ static struct rig *stepped(unsigned int nr_cpus, bool has_vtd)
 	return rig_new(&config);
 }
 
-static struct rig_dev *lazy_dev(struct rig *rig, unsigned int nr)
-{
-	const uint16_t rid = RID;
-	const struct rig_dev_config config = {
-		.rids = &rid, .nr_rids = 1, .nr = nr, .token = ONTB_BUS_NTB, .is_lazy = true
-	};
-	struct rig_dev *dev = NULL;
-
-	assert_int_equal(rig_dev_try(rig, &config, &dev), 0);
-	return dev;
-}
-
-static struct ontb_x86_status status_of(struct rig *rig)
-{
-	struct ontb_x86_status status;
-
-	ontb_x86_status(rig->x86, &status);
-	return status;
-}
-
 static bool is_online(struct rig *rig, unsigned int cpu)
 {
 	struct ontb_cpumask online = ontb_irq_cpu_online(rig->irqs);
@@ -73,7 +53,7 @@ static void interrupts_leave_a_cpu_and_come_back_only_when_told(void **state)
 		rig_irq_fire(&dev->irqs[4]);
 		rig_run(rig);
 		assert_int_equal(atomic_load(&dev->irqs[4].cpu), 1);
-		assert_int_equal(status_of(rig).nr_spurious, 0);
+		assert_int_equal(rig_status(rig).nr_spurious, 0);
 		rig_dev_stop(dev);
 		rig_free(rig);
 	}
@@ -91,15 +71,15 @@ static void what_is_pending_on_a_cpu_that_stops_is_raised_elsewhere(void **state
 		for (unsigned int i = 0; i < 30; i++)
 			rig_irq_fire(&dev->irqs[i]);
 		assert_int_equal(ontb_x86_cpu_offline(rig->x86, 1, 0), 0);
-		nr_resent = status_of(rig).nr_resent;
+		nr_resent = rig_status(rig).nr_resent;
 		assert_in_range(nr_resent, 9, 11);
 		rig_run(rig);
 		for (unsigned int i = 0; i < 30; i++) {
 			assert_int_equal(atomic_load(&dev->irqs[i].count), 1);
 			assert_int_not_equal(atomic_load(&dev->irqs[i].cpu), 1);
 		}
-		assert_int_equal(status_of(rig).nr_spurious, 0);
-		assert_int_equal(status_of(rig).nr_late, 0);
+		assert_int_equal(rig_status(rig).nr_spurious, 0);
+		assert_int_equal(rig_status(rig).nr_late, 0);
 		rig_dev_stop(dev);
 		rig_free(rig);
 	}
@@ -108,7 +88,7 @@ static void what_is_pending_on_a_cpu_that_stops_is_raised_elsewhere(void **state
 static void unconfirmed_move_keeps_the_cpu_on_line(void **state)
 {
 	struct rig *rig = stepped(2, false);
-	struct rig_dev *dev = lazy_dev(rig, 4);
+	struct rig_dev *dev = rig_dev_lazy(rig, RID, 4);
 	struct ontb_msi_msg old[4];
 
 	(void)state;
@@ -133,7 +113,7 @@ static void unconfirmed_move_keeps_the_cpu_on_line(void **state)
 	rig_run(rig);
 	for (unsigned int i = 0; i < 4; i++)
 		assert_int_equal(atomic_load(&dev->irqs[i].count), 2);
-	assert_int_equal(status_of(rig).nr_spurious, 0);
+	assert_int_equal(rig_status(rig).nr_spurious, 0);
 	rig_dev_stop(dev);
 	rig_free(rig);
 }
@@ -173,7 +153,7 @@ static void cpus_that_do_not_exist_or_are_as_wanted_are_refused(void **state)
 	assert_int_equal(ontb_x86_cpu_offline(rig->x86, 0, 0), -EINVAL);
 	assert_int_equal(ontb_x86_cpu_offline(rig->x86, 1, 0), -EBUSY);
 	assert_true(is_online(rig, 1));
-	assert_int_equal(status_of(rig).nr_online, 1);
+	assert_int_equal(rig_status(rig).nr_online, 1);
 	assert_int_equal(ontb_x86_cpu_nr_used(rig->x86, 2), 0);
 	rig_free(rig);
 }
@@ -234,15 +214,15 @@ static void vectors_that_wait_on_a_cpu_that_stops_are_free_at_once(void **state)
 		rig_irq_fire(&dev->irqs[i]);
 		rig_irq_free(&dev->irqs[i]);
 	}
-	assert_int_equal(status_of(rig).nr_waiting, 10);
+	assert_int_equal(rig_status(rig).nr_waiting, 10);
 	assert_int_equal(ontb_x86_cpu_offline(rig->x86, 1, 0), 0);
 	assert_int_equal(ontb_x86_cpu_nr_used(rig->x86, 1), 0);
 	rig_run(rig);
-	assert_int_equal(status_of(rig).nr_waiting, 0);
+	assert_int_equal(rig_status(rig).nr_waiting, 0);
 	/* Messages for interrupts that were freed: five were pending on each CPU. */
-	assert_int_equal(status_of(rig).nr_late, 10);
-	assert_int_equal(status_of(rig).nr_spurious, 0);
-	assert_int_equal(status_of(rig).nr_used, 10);
+	assert_int_equal(rig_status(rig).nr_late, 10);
+	assert_int_equal(rig_status(rig).nr_spurious, 0);
+	assert_int_equal(rig_status(rig).nr_used, 10);
 	rig_dev_stop(dev);
 	rig_free(rig);
 }

@@ -26,19 +26,6 @@ static struct rig *stepped(unsigned int nr_cpus, unsigned int nr_entries)
 	return rig_new(&config);
 }
 
-static struct ontb_x86_status status_of(struct rig *rig)
-{
-	struct ontb_x86_status status;
-
-	ontb_x86_status(rig->x86, &status);
-	return status;
-}
-
-static void assert_count(const struct rig_irq *irq, uint64_t count)
-{
-	assert_int_equal(atomic_load(&irq->count), count);
-}
-
 /* The lower half of a table entry, as it is in memory. */
 static uint64_t *entry_of(struct rig *rig, unsigned int index)
 {
@@ -61,8 +48,8 @@ static void parent_says_that_messages_are_fixed_and_isolated(void **state)
 	assert_true(parent->is_isolated);
 	assert_int_equal(parent->scope, ONTB_MSI_SCOPE_GLOBAL);
 	assert_string_equal(ontb_irq_domain_name(ontb_msi_domain(dev->msi, 0)), "IR-TEST-00:02.0");
-	assert_true(status_of(rig).has_remapping);
-	assert_int_equal(status_of(rig).nr_entries, 65536);
+	assert_true(rig_status(rig).has_remapping);
+	assert_int_equal(rig_status(rig).nr_entries, 65536);
 	rig_dev_free(dev);
 	rig_free(rig);
 }
@@ -86,12 +73,12 @@ static void message_stays_as_it_is_while_its_interrupt_moves(void **state)
 		assert_int_equal(msg.data, first.data);
 		rig_send(rig, RID, &first);
 		rig_run(rig);
-		assert_count(irq, i + 1);
+		rig_assert_count(irq, i + 1);
 		assert_int_equal(atomic_load(&irq->cpu), i % 4);
 	}
 	assert_int_equal(irq->nr_msgs, 1);
-	assert_int_equal(status_of(rig).nr_spurious, 0);
-	assert_int_equal(status_of(rig).nr_faults, 0);
+	assert_int_equal(rig_status(rig).nr_spurious, 0);
+	assert_int_equal(rig_status(rig).nr_faults, 0);
 	rig_dev_stop(dev);
 	rig_free(rig);
 }
@@ -112,10 +99,10 @@ static void message_pending_on_the_old_cpu_is_delivered_after_the_move(void **st
 		rig_irq_fire(irq);
 		assert_int_equal(rig_irq_move(irq, 1 - from), 0);
 		rig_run(rig);
-		assert_count(irq, i + 1);
+		rig_assert_count(irq, i + 1);
 		assert_int_equal(atomic_load(&irq->cpu), from);
 	}
-	assert_int_equal(status_of(rig).nr_spurious, 0);
+	assert_int_equal(rig_status(rig).nr_spurious, 0);
 	rig_dev_stop(dev);
 	rig_free(rig);
 }
@@ -135,21 +122,21 @@ static void unit_caches_entries_so_that_a_missing_invalidation_shows(void **stat
 	assert_true(*entry & 1);
 	rig_irq_fire(irq);
 	rig_run(rig);
-	assert_count(irq, 1);
+	rig_assert_count(irq, 1);
 	good = *entry;
 	*entry = 0;
 	rig_irq_fire(irq);
 	rig_run(rig);
-	assert_count(irq, 2);
+	rig_assert_count(irq, 2);
 	*entry = good;
 	/* So a move must invalidate, and does: exactly once. */
-	nr_before = status_of(rig).nr_invalidations;
+	nr_before = rig_status(rig).nr_invalidations;
 	cpu = atomic_load(&irq->cpu);
 	assert_int_equal(rig_irq_move(irq, 1 - cpu), 0);
-	assert_int_equal(status_of(rig).nr_invalidations, nr_before + 1);
+	assert_int_equal(rig_status(rig).nr_invalidations, nr_before + 1);
 	rig_irq_fire(irq);
 	rig_run(rig);
-	assert_count(irq, 3);
+	rig_assert_count(irq, 3);
 	assert_int_equal(atomic_load(&irq->cpu), 1 - cpu);
 	rig_dev_stop(dev);
 	rig_free(rig);
@@ -159,13 +146,13 @@ static void activation_needs_no_invalidation(void **state)
 {
 	struct rig *rig = stepped(24, 0);
 	struct rig_dev *dev = rig_dev_new(rig, RID, 4096);
-	uint64_t nr_before = status_of(rig).nr_invalidations;
+	uint64_t nr_before = rig_status(rig).nr_invalidations;
 
 	(void)state;
 	rig_dev_start(dev, 0, 4096);
-	assert_int_equal(status_of(rig).nr_invalidations, nr_before);
+	assert_int_equal(rig_status(rig).nr_invalidations, nr_before);
 	rig_dev_stop(dev);
-	assert_int_equal(status_of(rig).nr_invalidations, nr_before + 4096);
+	assert_int_equal(rig_status(rig).nr_invalidations, nr_before + 4096);
 	rig_free(rig);
 }
 
@@ -186,8 +173,8 @@ static void message_of_another_requester_is_blocked_recorded_and_logged(void **s
 	assert_true(rig_log_has("VT-d unit: message of 00:05.0 for entry 1 blocked: the source may not use the entry"));
 	assert_false(rig_log_has("interrupt of 00:05.0, remapping entry 1, blocked"));
 	rig_log_end();
-	assert_count(&dev->irqs[1], 0);
-	status = status_of(rig);
+	rig_assert_count(&dev->irqs[1], 0);
+	status = rig_status(rig);
 	assert_int_equal(status.nr_faults, 1);
 	assert_int_equal(status.fault_rid, other);
 	assert_int_equal(status.fault_index, 1);
@@ -195,7 +182,7 @@ static void message_of_another_requester_is_blocked_recorded_and_logged(void **s
 	assert_int_equal(ontb_x86_poll_faults(rig->x86), 0);
 	rig_send(rig, RID, &msg);
 	rig_run(rig);
-	assert_count(&dev->irqs[1], 1);
+	rig_assert_count(&dev->irqs[1], 1);
 	rig_dev_stop(dev);
 	rig_free(rig);
 }
@@ -219,11 +206,11 @@ static void every_kind_of_bad_message_is_a_fault_with_its_reason(void **state)
 	for (unsigned int i = 0; i < ONTB_ARRAY_SIZE(cases); i++) {
 		rig_send(rig, RID, &cases[i].msg);
 		rig_run(rig);
-		assert_int_equal(status_of(rig).nr_faults, i + 1);
-		assert_int_equal(status_of(rig).fault_reason, cases[i].reason);
+		assert_int_equal(rig_status(rig).nr_faults, i + 1);
+		assert_int_equal(rig_status(rig).fault_reason, cases[i].reason);
 		assert_string_equal(ontb_x86_fault_text(cases[i].reason), cases[i].text);
 	}
-	assert_count(&dev->irqs[0], 0);
+	rig_assert_count(&dev->irqs[0], 0);
 	assert_string_equal(ontb_x86_fault_text(0x99), "unknown reason");
 	rig_dev_stop(dev);
 	rig_free(rig);
@@ -242,16 +229,16 @@ static void flood_of_blocked_messages_overflows_and_recording_goes_on(void **sta
 		rig_send(rig, RID, &bad);
 	rig_irq_fire(&dev->irqs[0]);
 	rig_run(rig);
-	assert_count(&dev->irqs[0], 1);
-	status = status_of(rig);
+	rig_assert_count(&dev->irqs[0], 1);
+	status = rig_status(rig);
 	assert_in_range(status.nr_faults, 1, 256);
 	assert_int_equal(status.nr_overflows, 1);
 	for (unsigned int i = 0; i < 30; i++) {
 		rig_send(rig, RID, &bad);
 		rig_run(rig);
-		assert_int_equal(status_of(rig).nr_faults, status.nr_faults + 1 + i);
+		assert_int_equal(rig_status(rig).nr_faults, status.nr_faults + 1 + i);
 	}
-	assert_int_equal(status_of(rig).nr_overflows, 1);
+	assert_int_equal(rig_status(rig).nr_overflows, 1);
 	rig_dev_stop(dev);
 	rig_free(rig);
 }
@@ -266,7 +253,7 @@ static void fault_interrupt_survives_its_cpu(void **state)
 		assert_int_equal(ontb_x86_cpu_offline(rig->x86, cpu, 0), 0);
 		rig_send(rig, RID, &bad);
 		rig_run(rig);
-		assert_int_equal(status_of(rig).nr_faults, cpu + 1);
+		assert_int_equal(rig_status(rig).nr_faults, cpu + 1);
 		assert_int_equal(ontb_x86_cpu_online(rig->x86, cpu), 0);
 	}
 	rig_free(rig);
@@ -299,12 +286,12 @@ static void aliases_may_use_the_interrupts_of_their_device(void **state)
 		for (unsigned int k = 0; k < cases[i].nr; k++) {
 			rig_send(rig, cases[i].rids[k], &msg);
 			rig_run(rig);
-			assert_count(&dev->irqs[0], k + 1);
+			rig_assert_count(&dev->irqs[0], k + 1);
 		}
 		rig_send(rig, cases[i].stranger, &msg);
 		rig_run(rig);
-		assert_count(&dev->irqs[0], cases[i].nr);
-		assert_int_equal(status_of(rig).fault_rid, cases[i].stranger);
+		rig_assert_count(&dev->irqs[0], cases[i].nr);
+		assert_int_equal(rig_status(rig).fault_rid, cases[i].stranger);
 		rig_dev_stop(dev);
 		rig_free(rig);
 	}
@@ -334,7 +321,7 @@ static void messages_of_a_slot_lie_together_and_nobody_elses_between_them(void *
 	}
 	for (unsigned int d = 0; d < ONTB_ARRAY_SIZE(sizes); d++)
 		rig_dev_stop(devs[d]);
-	assert_int_equal(status_of(rig).nr_entries_reserved, 0);
+	assert_int_equal(rig_status(rig).nr_entries_reserved, 0);
 	rig_free(rig);
 }
 
@@ -346,7 +333,7 @@ static void table_without_room_refuses_a_domain_and_says_so(void **state)
 	struct rig_dev *one = rig_dev_new(rig, RID, 100), *two = NULL;
 
 	(void)state;
-	assert_int_equal(status_of(rig).nr_entries_reserved, 128);
+	assert_int_equal(rig_status(rig).nr_entries_reserved, 128);
 	rig_log_start();
 	assert_int_equal(rig_dev_try(rig, &config, &two), -ENOSPC);
 	assert_true(
@@ -360,8 +347,8 @@ static void table_without_room_refuses_a_domain_and_says_so(void **state)
 	rig_irq_fire(&one->irqs[2]);
 	rig_irq_fire(&two->irqs[127]);
 	rig_run(rig);
-	assert_count(&one->irqs[2], 1);
-	assert_count(&two->irqs[127], 1);
+	rig_assert_count(&one->irqs[2], 1);
+	rig_assert_count(&two->irqs[127], 1);
 	rig_dev_stop(one);
 	rig_dev_stop(two);
 	rig_free(rig);
@@ -384,7 +371,7 @@ static void last_entry_of_the_largest_table_works(void **state)
 		rig_irq_fire(&dev->irqs[indices[i]]);
 		rig_run(rig);
 		for (unsigned int k = 0; k < 4; k++)
-			assert_count(&dev->irqs[indices[k]], k <= i);
+			rig_assert_count(&dev->irqs[indices[k]], k <= i);
 	}
 	rig_dev_stop(dev);
 	rig_free(rig);
@@ -404,16 +391,16 @@ static void freed_entry_blocks_its_old_message(void **state)
 	rig_irq_free(&dev->irqs[0]);
 	rig_send(rig, RID, &msg);
 	rig_run(rig);
-	assert_count(&dev->irqs[0], 1);
-	assert_int_equal(status_of(rig).fault_reason, 0x22);
-	assert_int_equal(status_of(rig).nr_late, 0);
+	rig_assert_count(&dev->irqs[0], 1);
+	assert_int_equal(rig_status(rig).fault_reason, 0x22);
+	assert_int_equal(rig_status(rig).nr_late, 0);
 	/* Nothing of it is left in memory either. */
 	assert_int_equal(entry_of(rig, 0)[0], 0);
 	assert_int_equal(entry_of(rig, 0)[1], 0);
 	assert_int_equal(rig_irq_request(&dev->irqs[0]), 0);
 	rig_send(rig, RID, &msg);
 	rig_run(rig);
-	assert_count(&dev->irqs[0], 2);
+	rig_assert_count(&dev->irqs[0], 2);
 	rig_dev_stop(dev);
 	rig_free(rig);
 }
@@ -430,18 +417,18 @@ static void entry_given_to_another_device_obeys_the_new_one_only(void **state)
 	msg = rig_irq_msg(&one->irqs[0]);
 	rig_irq_fire(&one->irqs[0]);
 	rig_run(rig);
-	assert_count(&one->irqs[0], 1);
+	rig_assert_count(&one->irqs[0], 1);
 	rig_dev_stop(one);
 	two = rig_dev_new(rig, second, 1);
 	rig_dev_start(two, 0, 1);
 	assert_int_equal(rig_irq_msg(&two->irqs[0]).addr, msg.addr);
 	rig_send(rig, RID, &msg);
 	rig_run(rig);
-	assert_count(&two->irqs[0], 0);
-	assert_int_equal(status_of(rig).fault_reason, 0x26);
+	rig_assert_count(&two->irqs[0], 0);
+	assert_int_equal(rig_status(rig).fault_reason, 0x26);
 	rig_send(rig, second, &msg);
 	rig_run(rig);
-	assert_count(&two->irqs[0], 1);
+	rig_assert_count(&two->irqs[0], 1);
 	rig_dev_stop(two);
 	rig_free(rig);
 }
@@ -472,7 +459,7 @@ static void messages_of_pci_msi_share_an_address(void **state)
 		rig_send(rig, RID, &msg[i]);
 		rig_run(rig);
 		for (unsigned int k = 0; k < 8; k++)
-			assert_count(&dev->irqs[k], k <= i);
+			rig_assert_count(&dev->irqs[k], k <= i);
 		assert_int_equal(atomic_load(&dev->irqs[i].cpu), i % 3);
 	}
 	rig_dev_stop(dev);
@@ -498,11 +485,11 @@ static void four_thousand_interrupts_are_live_at_once(void **state)
 		assert_int_equal(rig_irq_move(&ntb->irqs[i], i / 7 % 24), 0);
 	rig_run(rig);
 	for (unsigned int i = 0; i < 4096; i++)
-		assert_count(&ntb->irqs[i], 1);
+		rig_assert_count(&ntb->irqs[i], 1);
 	for (unsigned int i = 0; i < 4; i++)
-		assert_count(&msix->irqs[i], 1);
-	assert_int_equal(status_of(rig).nr_spurious, 0);
-	assert_int_equal(status_of(rig).nr_faults, 0);
+		rig_assert_count(&msix->irqs[i], 1);
+	assert_int_equal(rig_status(rig).nr_spurious, 0);
+	assert_int_equal(rig_status(rig).nr_faults, 0);
 	rig_dev_stop(ntb);
 	rig_dev_stop(msix);
 	rig_free(rig);
@@ -527,7 +514,7 @@ static void unit_that_does_nothing_any_more_loses_no_interrupt(void **state)
 	/* The unit goes on with the old target, and that still works. */
 	rig_irq_fire(irq);
 	rig_run(rig);
-	assert_count(irq, 2);
+	rig_assert_count(irq, 2);
 	assert_int_equal(atomic_load(&irq->cpu), cpu);
 	/* The CPU cannot go, nothing new can be activated, and neither vector is given to anybody else. */
 	assert_int_not_equal(ontb_x86_cpu_offline(rig->x86, cpu, 0), 0);

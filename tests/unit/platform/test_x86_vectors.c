@@ -24,31 +24,6 @@ static struct rig *stepped(unsigned int nr_cpus)
 	return rig_new(&config);
 }
 
-static struct rig_dev *lazy_dev(struct rig *rig, unsigned int nr)
-{
-	const uint16_t rid = RID;
-	const struct rig_dev_config config = {
-		.rids = &rid, .nr_rids = 1, .nr = nr, .token = ONTB_BUS_NTB, .is_lazy = true
-	};
-	struct rig_dev *dev = NULL;
-
-	assert_int_equal(rig_dev_try(rig, &config, &dev), 0);
-	return dev;
-}
-
-static struct ontb_x86_status status_of(struct rig *rig)
-{
-	struct ontb_x86_status status;
-
-	ontb_x86_status(rig->x86, &status);
-	return status;
-}
-
-static void assert_count(const struct rig_irq *irq, uint64_t count)
-{
-	assert_int_equal(atomic_load(&irq->count), count);
-}
-
 static void message_names_cpu_and_vector_and_reaches_its_handler(void **state)
 {
 	struct rig *rig = stepped(4);
@@ -65,7 +40,7 @@ static void message_names_cpu_and_vector_and_reaches_its_handler(void **state)
 	}
 	rig_run(rig);
 	for (unsigned int i = 0; i < 8; i++) {
-		assert_count(&dev->irqs[i], 1);
+		rig_assert_count(&dev->irqs[i], 1);
 		assert_int_equal(atomic_load(&dev->irqs[i].cpu), i % 4);
 	}
 	assert_int_equal(ontb_irq_spurious(rig->irqs), 0);
@@ -120,18 +95,18 @@ static void allocation_reserves_and_activation_takes(void **state)
 	struct rig_dev *dev = rig_dev_new(rig, RID, 10);
 
 	(void)state;
-	assert_int_equal(status_of(rig).nr_capacity, 2 * ONTB_X86_NR_VECTORS);
+	assert_int_equal(rig_status(rig).nr_capacity, 2 * ONTB_X86_NR_VECTORS);
 	assert_int_equal(rig_dev_alloc(dev, 0, 10), 0);
-	assert_int_equal(status_of(rig).nr_reserved, 10);
-	assert_int_equal(status_of(rig).nr_used, 0);
+	assert_int_equal(rig_status(rig).nr_reserved, 10);
+	assert_int_equal(rig_status(rig).nr_used, 0);
 	assert_int_equal(rig_irq_request(&dev->irqs[3]), 0);
-	assert_int_equal(status_of(rig).nr_used, 1);
+	assert_int_equal(rig_status(rig).nr_used, 1);
 	rig_irq_free(&dev->irqs[3]);
 	rig_run(rig);
-	assert_int_equal(status_of(rig).nr_used, 0);
-	assert_int_equal(status_of(rig).nr_reserved, 10);
+	assert_int_equal(rig_status(rig).nr_used, 0);
+	assert_int_equal(rig_status(rig).nr_reserved, 10);
 	rig_dev_free(dev);
-	assert_int_equal(status_of(rig).nr_reserved, 0);
+	assert_int_equal(rig_status(rig).nr_reserved, 0);
 	rig_free(rig);
 }
 
@@ -152,7 +127,7 @@ static void vectors_run_out_with_a_clear_error_and_nothing_is_lost(void **state)
 		rig_irq_fire(&dev->irqs[i]);
 	rig_run(rig);
 	for (unsigned int i = 0; i < all; i++)
-		assert_count(&dev->irqs[i], 1);
+		rig_assert_count(&dev->irqs[i], 1);
 	assert_int_equal(ontb_irq_spurious(rig->irqs), 0);
 	/* One is given back: another one can be had. */
 	rig_irq_free(&dev->irqs[7]);
@@ -162,7 +137,7 @@ static void vectors_run_out_with_a_clear_error_and_nothing_is_lost(void **state)
 	rig_dev_start(dev, all, 1);
 	rig_irq_fire(&dev->irqs[all]);
 	rig_run(rig);
-	assert_count(&dev->irqs[all], 1);
+	rig_assert_count(&dev->irqs[all], 1);
 	rig_dev_stop(dev);
 	rig_free(rig);
 }
@@ -188,7 +163,7 @@ static void interrupts_bound_to_a_full_cpu_are_refused(void **state)
 	assert_int_equal(rig_irq_move(&dev->irqs[ONTB_X86_NR_VECTORS], 1), -ENOSPC);
 	rig_irq_fire(&dev->irqs[ONTB_X86_NR_VECTORS]);
 	rig_run(rig);
-	assert_count(&dev->irqs[ONTB_X86_NR_VECTORS], 1);
+	rig_assert_count(&dev->irqs[ONTB_X86_NR_VECTORS], 1);
 	assert_int_equal(atomic_load(&dev->irqs[ONTB_X86_NR_VECTORS].cpu), 0);
 	rig_dev_stop(dev);
 	rig_free(rig);
@@ -197,7 +172,7 @@ static void interrupts_bound_to_a_full_cpu_are_refused(void **state)
 static void moved_interrupt_is_reached_by_old_and_new_message_until_confirmed(void **state)
 {
 	struct rig *rig = stepped(2);
-	struct rig_dev *dev = lazy_dev(rig, 1);
+	struct rig_dev *dev = rig_dev_lazy(rig, RID, 1);
 	struct rig_irq *irq = &dev->irqs[0];
 	struct ontb_msi_msg old, new;
 
@@ -215,19 +190,19 @@ static void moved_interrupt_is_reached_by_old_and_new_message_until_confirmed(vo
 		rig_run(rig);
 		assert_int_equal(atomic_load(&irq->cpu), 1);
 	}
-	assert_count(irq, 6);
-	assert_int_equal(status_of(rig).nr_used, 2);
+	rig_assert_count(irq, 6);
+	assert_int_equal(rig_status(rig).nr_used, 2);
 	rig_irq_confirm(irq);
 	rig_run(rig);
-	assert_int_equal(status_of(rig).nr_used, 1);
-	assert_int_equal(status_of(rig).nr_cleaned, 1);
+	assert_int_equal(rig_status(rig).nr_used, 1);
+	assert_int_equal(rig_status(rig).nr_cleaned, 1);
 	/* Whoever confirmed and still sends the old message reaches nobody, not somebody else. */
 	rig_log_start();
 	rig_send(rig, RID, &old);
 	rig_run(rig);
 	assert_true(rig_log_has("CPU 0: nobody has vector 0x"));
 	rig_log_end();
-	assert_count(irq, 6);
+	rig_assert_count(irq, 6);
 	assert_int_equal(ontb_irq_spurious(rig->irqs), 1);
 	rig_dev_stop(dev);
 	rig_free(rig);
@@ -236,7 +211,7 @@ static void moved_interrupt_is_reached_by_old_and_new_message_until_confirmed(vo
 static void message_that_is_pending_when_the_move_ends_reaches_its_handler(void **state)
 {
 	struct rig *rig = stepped(2);
-	struct rig_dev *dev = lazy_dev(rig, 1);
+	struct rig_dev *dev = rig_dev_lazy(rig, RID, 1);
 	struct rig_irq *irq = &dev->irqs[0];
 	struct ontb_msi_msg old;
 
@@ -246,13 +221,13 @@ static void message_that_is_pending_when_the_move_ends_reaches_its_handler(void 
 	assert_int_equal(rig_irq_move(irq, 1), 0);
 	rig_send(rig, RID, &old);
 	rig_irq_confirm(irq);
-	assert_int_equal(status_of(rig).nr_waiting, 1);
+	assert_int_equal(rig_status(rig).nr_waiting, 1);
 	/* The device's vector first, then the clean-up. */
 	assert_int_equal(ontb_cpu_step(&rig->cpus[0]), 1);
-	assert_count(irq, 1);
-	assert_int_equal(status_of(rig).nr_waiting, 1);
+	rig_assert_count(irq, 1);
+	assert_int_equal(rig_status(rig).nr_waiting, 1);
 	assert_int_equal(ontb_cpu_step(&rig->cpus[0]), 1);
-	assert_int_equal(status_of(rig).nr_waiting, 0);
+	assert_int_equal(rig_status(rig).nr_waiting, 0);
 	assert_int_equal(ontb_cpu_step(&rig->cpus[0]), 0);
 	rig_dev_stop(dev);
 	rig_free(rig);
@@ -262,7 +237,7 @@ static void message_that_is_pending_when_the_move_ends_reaches_its_handler(void 
 static void message_that_comes_between_clean_up_and_its_look_keeps_its_vector(void **state)
 {
 	struct rig *rig = stepped(2);
-	struct rig_dev *dev = lazy_dev(rig, 1);
+	struct rig_dev *dev = rig_dev_lazy(rig, RID, 1);
 	struct rig_irq *irq = &dev->irqs[0];
 	struct ontb_msi_msg old;
 
@@ -274,11 +249,11 @@ static void message_that_comes_between_clean_up_and_its_look_keeps_its_vector(vo
 	rig_irq_confirm(irq);
 	(void)atomic_fetch_and(&rig->bus.lapics[0].irr[0], ~(1ULL << ONTB_VECTOR_CLEANUP));
 	rig->cpus[0].entry(rig->cpus[0].arg, 0, ONTB_VECTOR_CLEANUP);
-	assert_int_equal(status_of(rig).nr_waiting, 1);
-	assert_count(irq, 0);
+	assert_int_equal(rig_status(rig).nr_waiting, 1);
+	rig_assert_count(irq, 0);
 	rig_run(rig);
-	assert_count(irq, 1);
-	assert_int_equal(status_of(rig).nr_waiting, 0);
+	rig_assert_count(irq, 1);
+	assert_int_equal(rig_status(rig).nr_waiting, 0);
 	assert_int_equal(ontb_irq_spurious(rig->irqs), 0);
 	rig_dev_stop(dev);
 	rig_free(rig);
@@ -287,7 +262,7 @@ static void message_that_comes_between_clean_up_and_its_look_keeps_its_vector(vo
 static void vector_is_not_reused_before_its_cpu_has_cleaned_up(void **state)
 {
 	struct rig *rig = stepped(2);
-	struct rig_dev *dev = lazy_dev(rig, ONTB_X86_NR_VECTORS + 1);
+	struct rig_dev *dev = rig_dev_lazy(rig, RID, ONTB_X86_NR_VECTORS + 1);
 	struct rig_irq *last = &dev->irqs[ONTB_X86_NR_VECTORS];
 	struct ontb_cpumask zero = ontb_cpumask_of(0);
 	struct ontb_msi_msg old, msg;
@@ -309,7 +284,7 @@ static void vector_is_not_reused_before_its_cpu_has_cleaned_up(void **state)
 	rig_irq_confirm(&dev->irqs[5]);
 	assert_int_equal(rig_irq_request(last), -ENOSPC);
 	assert_int_equal(ontb_cpu_step(&rig->cpus[0]), 1);
-	assert_count(&dev->irqs[5], 1);
+	rig_assert_count(&dev->irqs[5], 1);
 	assert_int_equal(rig_irq_request(last), -ENOSPC);
 	assert_int_equal(ontb_cpu_step(&rig->cpus[0]), 1);
 	assert_int_equal(rig_irq_request(last), 0);
@@ -317,8 +292,8 @@ static void vector_is_not_reused_before_its_cpu_has_cleaned_up(void **state)
 	assert_int_equal(msg.data, old.data);
 	rig_irq_fire(last);
 	rig_run(rig);
-	assert_count(last, 1);
-	assert_count(&dev->irqs[5], 1);
+	rig_assert_count(last, 1);
+	rig_assert_count(&dev->irqs[5], 1);
 	rig_dev_stop(dev);
 	rig_free(rig);
 }
@@ -338,16 +313,16 @@ static void message_for_a_freed_interrupt_is_dropped_and_counted_as_late(void **
 	dev->irqs[0].virq = 0;
 	/* The descriptor is gone; the CPU has not even looked. */
 	rig_run(rig);
-	assert_count(&dev->irqs[0], 0);
-	assert_count(&dev->irqs[1], 0);
-	assert_int_equal(status_of(rig).nr_late, 1);
-	assert_int_equal(status_of(rig).nr_spurious, 0);
-	assert_int_equal(status_of(rig).nr_used, 1);
+	rig_assert_count(&dev->irqs[0], 0);
+	rig_assert_count(&dev->irqs[1], 0);
+	assert_int_equal(rig_status(rig).nr_late, 1);
+	assert_int_equal(rig_status(rig).nr_spurious, 0);
+	assert_int_equal(rig_status(rig).nr_used, 1);
 	/* After clean-up it is a vector like any other that nobody has. */
 	rig_send(rig, RID, &msg);
 	rig_run(rig);
-	assert_int_equal(status_of(rig).nr_late, 1);
-	assert_int_equal(status_of(rig).nr_spurious, 1);
+	assert_int_equal(rig_status(rig).nr_late, 1);
+	assert_int_equal(rig_status(rig).nr_spurious, 1);
 	rig_dev_stop(dev);
 	rig_free(rig);
 }
@@ -367,10 +342,10 @@ static void stray_vectors_are_counted_and_block_nothing(void **state)
 	}
 	/* All but the one of the interrupt and the one for clean-up. */
 	assert_int_equal(ontb_irq_spurious(rig->irqs), 240 - 2);
-	assert_count(&dev->irqs[0], 1);
+	rig_assert_count(&dev->irqs[0], 1);
 	rig_irq_fire(&dev->irqs[0]);
 	rig_run(rig);
-	assert_count(&dev->irqs[0], 2);
+	rig_assert_count(&dev->irqs[0], 2);
 	assert_int_equal(ontb_lapic_read(&rig->bus.lapics[0], ONTB_APIC_PPR), 0);
 	rig_dev_stop(dev);
 	rig_free(rig);
@@ -386,11 +361,11 @@ static void disabled_interrupt_is_raised_again_when_it_is_enabled(void **state)
 	assert_int_equal(ontb_irq_disable(rig->irqs, dev->irqs[0].virq), 0);
 	rig_irq_fire(&dev->irqs[0]);
 	rig_run(rig);
-	assert_count(&dev->irqs[0], 0);
+	rig_assert_count(&dev->irqs[0], 0);
 	assert_int_equal(rig_irq_move(&dev->irqs[0], 1), 0);
 	assert_int_equal(ontb_irq_enable(rig->irqs, dev->irqs[0].virq), 0);
 	rig_run(rig);
-	assert_count(&dev->irqs[0], 1);
+	rig_assert_count(&dev->irqs[0], 1);
 	assert_int_equal(atomic_load(&dev->irqs[0].cpu), 1);
 	rig_dev_stop(dev);
 	rig_free(rig);
@@ -399,7 +374,7 @@ static void disabled_interrupt_is_raised_again_when_it_is_enabled(void **state)
 static void four_thousand_interrupts_live_on_twenty_four_cpus(void **state)
 {
 	struct rig *rig = stepped(24);
-	struct rig_dev *msix = rig_dev_new(rig, RID, 4), *ntb = lazy_dev(rig, 4096);
+	struct rig_dev *msix = rig_dev_new(rig, RID, 4), *ntb = rig_dev_lazy(rig, RID, 4096);
 
 	(void)state;
 	rig_dev_start(msix, 0, 4);
@@ -412,9 +387,9 @@ static void four_thousand_interrupts_live_on_twenty_four_cpus(void **state)
 		rig_irq_fire(&msix->irqs[i]);
 	rig_run(rig);
 	for (unsigned int i = 0; i < 4096; i++)
-		assert_count(&ntb->irqs[i], 1);
+		rig_assert_count(&ntb->irqs[i], 1);
 	for (unsigned int i = 0; i < 4; i++)
-		assert_count(&msix->irqs[i], 1);
+		rig_assert_count(&msix->irqs[i], 1);
 	assert_int_equal(ontb_irq_spurious(rig->irqs), 0);
 	rig_dev_stop(ntb);
 	rig_dev_stop(msix);
@@ -426,7 +401,7 @@ static uint64_t run_seeded(uint64_t seed)
 {
 	const struct rig_config config = { .nr_cpus = 4, .is_stepped = true, .seed = seed };
 	struct rig *rig = rig_new(&config);
-	struct rig_dev *dev = lazy_dev(rig, 16);
+	struct rig_dev *dev = rig_dev_lazy(rig, RID, 16);
 	uint64_t hash = 0, nr_sent = 0, nr_handled = 0;
 
 	rig_dev_start(dev, 0, 16);

@@ -212,6 +212,14 @@ void rig_free(struct rig *rig)
 	rig_free_machine(rig);
 }
 
+struct ontb_x86_status rig_status(struct rig *rig)
+{
+	struct ontb_x86_status status;
+
+	ontb_x86_status(rig->x86, &status);
+	return status;
+}
+
 void rig_send(struct rig *rig, uint16_t rid, const struct ontb_msi_msg *msg)
 {
 	if (rig->vtd)
@@ -373,6 +381,17 @@ struct rig_dev *rig_dev_new(struct rig *rig, uint16_t rid, unsigned int nr)
 	return dev;
 }
 
+struct rig_dev *rig_dev_lazy(struct rig *rig, uint16_t rid, unsigned int nr)
+{
+	const struct rig_dev_config config = {
+		.rids = &rid, .nr_rids = 1, .nr = nr, .token = ONTB_BUS_NTB, .is_lazy = true
+	};
+	struct rig_dev *dev = NULL;
+
+	assert_int_equal(rig_dev_try(rig, &config, &dev), 0);
+	return dev;
+}
+
 void rig_dev_free(struct rig_dev *dev)
 {
 	ontb_msi_dev_free(dev->msi);
@@ -471,4 +490,9 @@ void rig_irq_confirm(struct rig_irq *irq)
 	struct ontb_irq_domain *domain = ontb_msi_domain(irq->dev->msi, 0);
 
 	ontb_irq_move_complete(ontb_irq_data_of(domain, irq->virq));
+}
+
+void rig_assert_count(const struct rig_irq *irq, uint64_t count)
+{
+	assert_int_equal(atomic_load(&irq->count), count);
 }

@@ -77,6 +77,9 @@ void rig_free_machine(struct rig *rig);
 struct rig *rig_new(const struct rig_config *config);
 void rig_free(struct rig *rig);
 
+/* What the software says of itself. */
+struct ontb_x86_status rig_status(struct rig *rig);
+
 /* A device stores a message. */
 void rig_send(struct rig *rig, uint16_t rid, const struct ontb_msi_msg *msg);
 
@@ -155,6 +158,7 @@ struct rig_dev_config {
 /* Make a device without interrupts. Return: what making its domain said; @out then NULL. */
 int rig_dev_try(struct rig *rig, const struct rig_dev_config *config, struct rig_dev **out);
 struct rig_dev *rig_dev_new(struct rig *rig, uint16_t rid, unsigned int nr);
+struct rig_dev *rig_dev_lazy(struct rig *rig, uint16_t rid, unsigned int nr);
 void rig_dev_free(struct rig_dev *dev);
 
 /* Free the handlers of a device, and the device. */
@@ -172,5 +176,8 @@ struct ontb_msi_msg rig_irq_msg(struct rig_irq *irq);
 void rig_irq_fire(struct rig_irq *irq);
 int rig_irq_move(struct rig_irq *irq, unsigned int cpu);
 void rig_irq_confirm(struct rig_irq *irq);
+
+/* Its handler ran @count times. */
+void rig_assert_count(const struct rig_irq *irq, uint64_t count);
 
 #endif
