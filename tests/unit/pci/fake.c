@@ -12,6 +12,8 @@
 
 #include <string.h>
 
+#include <openntb/log.h>
+
 #include "base/annotate.h"
 #include "base/bytes.h"
 
@@ -418,4 +420,26 @@ bool fake_take(struct fake_machine *fake, struct ontb_msi_msg *msg)
 	}
 	(void)pthread_mutex_unlock(&fake->lock);
 	return is_there;
+}
+
+/* Log */
+
+char fake_line[256];
+
+static void keep_line(void *arg, enum ontb_log_level level, const char *line)
+{
+	(void)arg;
+	(void)level;
+	(void)strncpy(fake_line, line, sizeof(fake_line) - 1);
+}
+
+void fake_log_start(void)
+{
+	fake_line[0] = 0;
+	ontb_log_set_sink(keep_line, NULL);
+}
+
+void fake_log_end(void)
+{
+	ontb_log_set_sink(NULL, NULL);
 }

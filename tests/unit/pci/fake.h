@@ -107,6 +107,11 @@ struct fake_machine {
 
 void fake_init(struct fake_machine *fake);
 
+/* Keep the last line of the log, from now on; and no longer. */
+extern char fake_line[256];
+void fake_log_start(void);
+void fake_log_end(void);
+
 /* A function with a BAR 0 of 64 KiB with 64 bits, and the capabilities of its kind. */
 struct fake_func *fake_add(struct fake_machine *fake, uint16_t rid, const struct fake_kind *kind);
 

@@ -220,3 +220,15 @@ int rig_request(struct rig *rig, unsigned int virq, _Atomic unsigned int *count)
 
 	return ontb_irq_request(rig->sys, virq, &request);
 }
+
+void rig_request_all(struct rig *rig, struct ontb_pci_dev *dev, _Atomic unsigned int *counts, unsigned int nr)
+{
+	for (unsigned int i = 0; i < nr; i++)
+		assert_int_equal(rig_request(rig, ontb_pci_irq(dev, i), &counts[i]), 0);
+}
+
+void rig_free_all(struct rig *rig, struct ontb_pci_dev *dev, _Atomic unsigned int *counts, unsigned int nr)
+{
+	for (unsigned int i = 0; i < nr; i++)
+		assert_int_equal(ontb_irq_free(rig->sys, ontb_pci_irq(dev, i), &counts[i]), 0);
+}

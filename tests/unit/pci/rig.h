@@ -60,4 +60,8 @@ unsigned int rig_nr_used(const struct rig *rig);
 /* Install a handler that counts into @count. */
 int rig_request(struct rig *rig, unsigned int virq, _Atomic unsigned int *count);
 
+/* Install one for each of the first @nr interrupts of a function, counting into @counts; take them away; or fail the test. */
+void rig_request_all(struct rig *rig, struct ontb_pci_dev *dev, _Atomic unsigned int *counts, unsigned int nr);
+void rig_free_all(struct rig *rig, struct ontb_pci_dev *dev, _Atomic unsigned int *counts, unsigned int nr);
+
 #endif

@@ -12,27 +12,16 @@
 #include <errno.h>
 #include <string.h>
 
-#include <openntb/log.h>
-
 #include "rig.h"
 
 static struct rig rig;
 static struct fake_func *func;
 static struct ontb_pci_dev *dev;
 static _Atomic unsigned int counts[32];
-static char last_line[256];
-
-static void keep_line(void *arg, enum ontb_log_level level, const char *line)
-{
-	(void)arg;
-	(void)level;
-	(void)strncpy(last_line, line, sizeof(last_line) - 1);
-}
 
 static void start(const struct fake_kind *kind, bool is_contiguous)
 {
-	ontb_log_set_sink(keep_line, NULL);
-	last_line[0] = 0;
+	fake_log_start();
 	memset(counts, 0, sizeof(counts));
 	rig_init(&rig, is_contiguous);
 	func = fake_add(&rig.fake, ONTB_RID(0, 2, 0), kind);
@@ -44,19 +33,7 @@ static void finish(void)
 	rig_fini(&rig);
 	assert_int_equal(rig.nr_torn, 0);
 	assert_int_equal(rig.nr_unknown, 0);
-	ontb_log_set_sink(NULL, NULL);
-}
-
-static void request_all(unsigned int nr)
-{
-	for (unsigned int i = 0; i < nr; i++)
-		assert_int_equal(rig_request(&rig, ontb_pci_irq(dev, i), &counts[i]), 0);
-}
-
-static void free_all(unsigned int nr)
-{
-	for (unsigned int i = 0; i < nr; i++)
-		assert_int_equal(ontb_irq_free(rig.sys, ontb_pci_irq(dev, i), &counts[i]), 0);
+	fake_log_end();
 }
 
 static uint32_t control(void)
@@ -88,14 +65,14 @@ static void one_vector_works_in_every_layout(void **state)
 		assert_int_equal(status.token, ONTB_BUS_PCI_MSI);
 		assert_string_equal(status.domains[0], "PCI-MSI-0000:00:02.0");
 		assert_string_equal(status.chips[0], "PCI-MSI");
-		request_all(1);
+		rig_request_all(&rig, dev, counts, 1);
 		assert_int_equal(control(), before | 1);
 		for (unsigned int n = 1; n < 4; n++) {
 			fake_fire(&rig.fake, func, 0);
 			assert_int_equal(rig_pump(&rig), 1);
 			assert_int_equal(atomic_load(&counts[0]), n);
 		}
-		free_all(1);
+		rig_free_all(&rig, dev, counts, 1);
 		assert_int_equal(control(), before);
 		assert_int_equal(ontb_pci_free_irqs(dev), 0);
 		assert_int_equal(fake_get32(func, 4) & 0x400, 0);
@@ -113,7 +90,7 @@ static void several_vectors_share_a_message_that_is_written_once(void **state)
 	assert_int_equal(ontb_pci_alloc_irqs(dev, 1, 6, ONTB_PCI_IRQ_MSI), 4);
 	assert_int_equal(rig_nr_used(&rig), 4);
 	func->nr_data_writes = 0;
-	request_all(4);
+	rig_request_all(&rig, dev, counts, 4);
 	assert_int_equal(func->nr_data_writes, 1);
 	assert_int_equal(control() >> 4 & 7, 2);
 	for (unsigned int i = 0; i < 4; i++) {
@@ -148,11 +125,11 @@ static void who_needs_more_than_a_power_of_two_gets_it(void **state)
 	assert_int_equal(ontb_pci_alloc_irqs(dev, 9, 20, ONTB_PCI_IRQ_MSI), -ENOSPC);
 	assert_int_equal(ontb_pci_alloc_irqs(dev, 5, 6, ONTB_PCI_IRQ_MSI), 6);
 	assert_int_equal(rig_nr_used(&rig), 8);
-	request_all(6);
+	rig_request_all(&rig, dev, counts, 6);
 	fake_fire(&rig.fake, func, 5);
 	assert_int_equal(rig_pump(&rig), 1);
 	assert_int_equal(atomic_load(&counts[5]), 1);
-	free_all(6);
+	rig_free_all(&rig, dev, counts, 6);
 	assert_int_equal(ontb_pci_free_irqs(dev), 0);
 	/* All there are, and half of them if the parent has no more. */
 	assert_int_equal(ontb_pci_alloc_irqs(dev, 1, 100, ONTB_PCI_IRQ_MSI), 8);
@@ -201,7 +178,7 @@ static void masked_vectors_are_pending_in_the_function(void **state)
 	(void)state;
 	start(&kind, true);
 	assert_int_equal(ontb_pci_alloc_irqs(dev, 4, 4, ONTB_PCI_IRQ_MSI), 4);
-	request_all(4);
+	rig_request_all(&rig, dev, counts, 4);
 	assert_int_equal(ontb_irq_disable(rig.sys, ontb_pci_irq(dev, 2)), 0);
 	for (unsigned int i = 0; i < 3; i++) {
 		fake_fire(&rig.fake, func, 2);
@@ -218,7 +195,7 @@ static void masked_vectors_are_pending_in_the_function(void **state)
 	(void)rig_pump(&rig);
 	assert_true(atomic_load(&counts[2]) >= 1);
 	assert_int_equal(ontb_pci_irq_pending(dev, 2), 0);
-	free_all(4);
+	rig_free_all(&rig, dev, counts, 4);
 	finish();
 }
 
@@ -230,7 +207,7 @@ static void functions_without_masks_cannot_say_what_is_pending(void **state)
 	start(&kind, false);
 	assert_int_equal(ontb_pci_alloc_irqs(dev, 1, 1, ONTB_PCI_IRQ_MSI), 1);
 	assert_int_equal(ontb_pci_irq_pending(dev, 0), -EOPNOTSUPP);
-	request_all(1);
+	rig_request_all(&rig, dev, counts, 1);
 	assert_int_equal(ontb_irq_disable(rig.sys, ontb_pci_irq(dev, 0)), 0);
 	fake_fire(&rig.fake, func, 0);
 	(void)rig_pump(&rig);
@@ -238,7 +215,7 @@ static void functions_without_masks_cannot_say_what_is_pending(void **state)
 	assert_int_equal(ontb_irq_enable(rig.sys, ontb_pci_irq(dev, 0)), 0);
 	(void)rig_pump(&rig);
 	assert_int_equal(atomic_load(&counts[0]), 1);
-	free_all(1);
+	rig_free_all(&rig, dev, counts, 1);
 	finish();
 }
 
@@ -247,7 +224,7 @@ static void move_around(const struct fake_kind *kind)
 {
 	start(kind, false);
 	assert_int_equal(ontb_pci_alloc_irqs(dev, 1, 1, ONTB_PCI_IRQ_MSI), 1);
-	request_all(1);
+	rig_request_all(&rig, dev, counts, 1);
 	for (unsigned int i = 1; i < 20; i++) {
 		const struct ontb_cpumask mask = ontb_cpumask_of(i % RIG_NR_CPUS);
 		unsigned int before = atomic_load(&counts[0]);
@@ -261,7 +238,7 @@ static void move_around(const struct fake_kind *kind)
 		assert_true(ontb_irq_count(rig.sys, ontb_pci_irq(dev, 0), i % RIG_NR_CPUS) > 0);
 	}
 	assert_int_equal(rig.nr_torn, 0);
-	free_all(1);
+	rig_free_all(&rig, dev, counts, 1);
 	finish();
 }
 
@@ -286,14 +263,14 @@ static void an_event_while_msi_is_switched_off_for_a_move_is_not_forgotten(void 
 	(void)state;
 	start(&kinds[1], false);
 	assert_int_equal(ontb_pci_alloc_irqs(dev, 1, 1, ONTB_PCI_IRQ_MSI), 1);
-	request_all(1);
+	rig_request_all(&rig, dev, counts, 1);
 	func->is_eager = func->is_eager_while_off = true;
 	assert_int_equal(ontb_irq_set_affinity(rig.sys, ontb_pci_irq(dev, 0), &cpu_1), 0);
 	func->is_eager = false;
 	assert_int_not_equal(func->nr_lost, 0);
 	assert_int_equal(rig_pump(&rig), 1);
 	assert_int_equal(ontb_irq_count(rig.sys, ontb_pci_irq(dev, 0), 1), 1);
-	free_all(1);
+	rig_free_all(&rig, dev, counts, 1);
 	finish();
 }
 
@@ -306,11 +283,11 @@ static void messages_that_do_not_fit_are_refused(void **state)
 	rig.addr = 0x1fee00000;
 	assert_int_equal(ontb_pci_alloc_irqs(dev, 1, 1, ONTB_PCI_IRQ_MSI), 1);
 	assert_int_equal(rig_request(&rig, ontb_pci_irq(dev, 0), &counts[0]), -EOPNOTSUPP);
-	assert_non_null(strstr(last_line, "0000:00:02.0: MSI 0: message 0x1fee00000"));
+	assert_non_null(strstr(fake_line, "0000:00:02.0: MSI 0: message 0x1fee00000"));
 	assert_int_equal(control() & 1, 0);
 	rig.addr = ONTB_X86_MSI_BASE;
 	assert_int_equal(rig_request(&rig, ontb_pci_irq(dev, 0), &counts[0]), 0);
-	free_all(1);
+	rig_free_all(&rig, dev, counts, 1);
 	finish();
 }
 
@@ -323,7 +300,7 @@ static void everything_is_as_before_after_a_reset(void **state)
 		(void)state;
 		start(&kinds[i], true);
 		assert_int_equal(ontb_pci_alloc_irqs(dev, nr, nr, ONTB_PCI_IRQ_MSI), nr);
-		request_all(nr);
+		rig_request_all(&rig, dev, counts, nr);
 		if (nr > 1) {
 			assert_int_equal(ontb_irq_disable(rig.sys, ontb_pci_irq(dev, 1)), 0);
 			fake_fire(&rig.fake, func, 1);
@@ -338,7 +315,7 @@ static void everything_is_as_before_after_a_reset(void **state)
 		(void)rig_pump(&rig);
 		for (unsigned int vector = 0; vector < nr; vector++)
 			assert_int_equal(atomic_load(&counts[vector]), vector != 1);
-		free_all(nr);
+		rig_free_all(&rig, dev, counts, nr);
 		(void)rig_pump(&rig);
 		finish();
 	}
@@ -350,7 +327,7 @@ static void capabilities_that_make_no_sense_are_refused(void **state)
 
 	(void)state;
 	for (unsigned int i = 0; i < 2; i++) {
-		ontb_log_set_sink(keep_line, NULL);
+		fake_log_start();
 		rig_init(&rig, true);
 		func = fake_add(&rig.fake, ONTB_RID(0, 2, 0), &kind);
 		if (i == 0) {
@@ -361,7 +338,7 @@ static void capabilities_that_make_no_sense_are_refused(void **state)
 		}
 		dev = rig_scan(&rig, 0);
 		assert_int_equal(ontb_pci_alloc_irqs(dev, 1, 1, ONTB_PCI_IRQ_ANY), -EPROTO);
-		assert_non_null(strstr(last_line, "0000:00:02.0: MSI not usable"));
+		assert_non_null(strstr(fake_line, "0000:00:02.0: MSI not usable"));
 		finish();
 	}
 }

@@ -12,8 +12,6 @@
 #include <errno.h>
 #include <string.h>
 
-#include <openntb/log.h>
-
 #include "base/bytes.h"
 #include "rig.h"
 
@@ -23,22 +21,13 @@ static struct rig rig;
 static struct fake_func *func;
 static struct ontb_pci_dev *dev;
 static _Atomic unsigned int counts[NR_ENTRIES];
-static char last_line[256];
-
-static void keep_line(void *arg, enum ontb_log_level level, const char *line)
-{
-	(void)arg;
-	(void)level;
-	(void)strncpy(last_line, line, sizeof(last_line) - 1);
-}
 
 static int set_up(void **state)
 {
 	const struct fake_kind kind = { .nr_msi = 4, .is_64 = true, .has_mask = true, .nr_msix = NR_ENTRIES };
 
 	(void)state;
-	ontb_log_set_sink(keep_line, NULL);
-	last_line[0] = 0;
+	fake_log_start();
 	memset(counts, 0, sizeof(counts));
 	rig_init(&rig, false);
 	func = fake_add(&rig.fake, ONTB_RID(0, 2, 0), &kind);
@@ -52,20 +41,8 @@ static int tear_down(void **state)
 	rig_fini(&rig);
 	assert_int_equal(rig.nr_torn, 0);
 	assert_int_equal(rig.nr_unknown, 0);
-	ontb_log_set_sink(NULL, NULL);
+	fake_log_end();
 	return 0;
-}
-
-static void request_all(unsigned int nr)
-{
-	for (unsigned int i = 0; i < nr; i++)
-		assert_int_equal(rig_request(&rig, ontb_pci_irq(dev, i), &counts[i]), 0);
-}
-
-static void free_all(unsigned int nr)
-{
-	for (unsigned int i = 0; i < nr; i++)
-		assert_int_equal(ontb_irq_free(rig.sys, ontb_pci_irq(dev, i), &counts[i]), 0);
 }
 
 static uint32_t entry(unsigned int idx, unsigned int reg)
@@ -91,7 +68,7 @@ static void each_entry_is_delivered_to_its_own_handler(void **state)
 	assert_int_equal(control(), 0x8000 | (NR_ENTRIES - 1));
 	assert_int_equal(command(), 0x406);
 	assert_int_equal(ontb_pci_irq(dev, NR_ENTRIES), 0);
-	request_all(NR_ENTRIES);
+	rig_request_all(&rig, dev, counts, NR_ENTRIES);
 	for (unsigned int i = 0; i < NR_ENTRIES; i++) {
 		for (unsigned int j = 0; j <= i; j++) {
 			fake_fire(&rig.fake, func, i);
@@ -100,7 +77,7 @@ static void each_entry_is_delivered_to_its_own_handler(void **state)
 		assert_int_equal(atomic_load(&counts[i]), i + 1);
 	}
 	assert_int_equal(func->nr_lost, 0);
-	free_all(NR_ENTRIES);
+	rig_free_all(&rig, dev, counts, NR_ENTRIES);
 	assert_int_equal(ontb_pci_free_irqs(dev), 0);
 	assert_int_equal(control(), NR_ENTRIES - 1);
 	assert_int_equal(command(), 0x006);
@@ -219,7 +196,7 @@ static void the_table_grows_and_shrinks_without_a_pause(void **state)
 
 	(void)state;
 	assert_int_equal(ontb_pci_alloc_irqs(dev, 1, 1, ONTB_PCI_IRQ_MSIX), 1);
-	request_all(1);
+	rig_request_all(&rig, dev, counts, 1);
 	nr_writes = func->nr_control_writes;
 	/* Every store to the function comes with an event of entry 0; none is to be lost. */
 	func->is_eager = true;
@@ -249,7 +226,7 @@ static void the_table_grows_and_shrinks_without_a_pause(void **state)
 	for (unsigned int i = 1; i < NR_ENTRIES; i++)
 		assert_int_equal(ontb_pci_msix_alloc_at(dev, ONTB_MSI_ANY_INDEX, NULL, &map), 0);
 	assert_int_equal(ontb_pci_msix_alloc_at(dev, ONTB_MSI_ANY_INDEX, NULL, &map), -ENOSPC);
-	free_all(1);
+	rig_free_all(&rig, dev, counts, 1);
 }
 
 static void what_comes_while_disabled_is_delivered_once_later(void **state)
@@ -258,7 +235,7 @@ static void what_comes_while_disabled_is_delivered_once_later(void **state)
 
 	(void)state;
 	assert_int_equal(ontb_pci_alloc_irqs(dev, 2, 2, ONTB_PCI_IRQ_MSIX), 2);
-	request_all(2);
+	rig_request_all(&rig, dev, counts, 2);
 	virq = ontb_pci_irq(dev, 1);
 	assert_int_equal(ontb_irq_disable(rig.sys, virq), 0);
 	assert_int_equal(ontb_pci_irq_pending(dev, 1), 0);
@@ -282,7 +259,7 @@ static void what_comes_while_disabled_is_delivered_once_later(void **state)
 	assert_true(atomic_load(&counts[1]) >= 1);
 	assert_int_equal(ontb_pci_irq_pending(dev, 1), 0);
 	assert_int_equal(entry(1, 12), 0xabcd0000);
-	free_all(2);
+	rig_free_all(&rig, dev, counts, 2);
 }
 
 static void a_moved_message_is_never_half_old_and_half_new(void **state)
@@ -291,7 +268,7 @@ static void a_moved_message_is_never_half_old_and_half_new(void **state)
 
 	(void)state;
 	assert_int_equal(ontb_pci_alloc_irqs(dev, 1, 1, ONTB_PCI_IRQ_MSIX), 1);
-	request_all(1);
+	rig_request_all(&rig, dev, counts, 1);
 	func->is_eager = true;
 	for (unsigned int i = 1; i < 20; i++) {
 		unsigned int before, cpu = i % RIG_NR_CPUS;
@@ -310,7 +287,7 @@ static void a_moved_message_is_never_half_old_and_half_new(void **state)
 	func->is_eager = false;
 	assert_int_equal(rig.nr_torn, 0);
 	assert_int_equal(func->nr_lost, 0);
-	free_all(1);
+	rig_free_all(&rig, dev, counts, 1);
 }
 
 static void a_move_of_a_disabled_interrupt_keeps_it_masked(void **state)
@@ -320,7 +297,7 @@ static void a_move_of_a_disabled_interrupt_keeps_it_masked(void **state)
 
 	(void)state;
 	assert_int_equal(ontb_pci_alloc_irqs(dev, 1, 1, ONTB_PCI_IRQ_MSIX), 1);
-	request_all(1);
+	rig_request_all(&rig, dev, counts, 1);
 	virq = ontb_pci_irq(dev, 0);
 	assert_int_equal(ontb_irq_disable(rig.sys, virq), 0);
 	fake_fire(&rig.fake, func, 0);
@@ -333,7 +310,7 @@ static void a_move_of_a_disabled_interrupt_keeps_it_masked(void **state)
 	fake_settle(&rig.fake);
 	(void)rig_pump(&rig);
 	assert_int_equal(atomic_load(&counts[0]), 1);
-	free_all(1);
+	rig_free_all(&rig, dev, counts, 1);
 }
 
 static void a_parent_that_runs_out_gives_what_it_has(void **state)
@@ -346,11 +323,11 @@ static void a_parent_that_runs_out_gives_what_it_has(void **state)
 	assert_int_equal(command(), 0x006);
 	assert_int_equal(ontb_pci_alloc_irqs(dev, 2, NR_ENTRIES, ONTB_PCI_IRQ_ANY), 3);
 	assert_int_equal(rig_nr_used(&rig), 3);
-	request_all(3);
+	rig_request_all(&rig, dev, counts, 3);
 	fake_fire(&rig.fake, func, 2);
 	assert_int_equal(rig_pump(&rig), 1);
 	assert_int_equal(atomic_load(&counts[2]), 1);
-	free_all(3);
+	rig_free_all(&rig, dev, counts, 3);
 }
 
 static void everything_is_as_before_after_a_reset(void **state)
@@ -359,7 +336,7 @@ static void everything_is_as_before_after_a_reset(void **state)
 
 	(void)state;
 	assert_int_equal(ontb_pci_alloc_irqs(dev, 4, 4, ONTB_PCI_IRQ_MSIX), 4);
-	request_all(3);
+	rig_request_all(&rig, dev, counts, 3);
 	assert_int_equal(ontb_irq_disable(rig.sys, ontb_pci_irq(dev, 1)), 0);
 	fake_fire(&rig.fake, func, 1);
 	(void)rig_pump(&rig);
@@ -379,7 +356,7 @@ static void everything_is_as_before_after_a_reset(void **state)
 	assert_int_equal(atomic_load(&counts[1]), 0);
 	assert_int_equal(ontb_pci_irq_pending(dev, 1), 1);
 	assert_int_equal(ontb_irq_enable(rig.sys, ontb_pci_irq(dev, 1)), 0);
-	free_all(3);
+	rig_free_all(&rig, dev, counts, 3);
 	/* A function that is gone, or another one in its place, is not written to. */
 	fake_set16(func, 2, 0x4242);
 	fake_reset(func);
@@ -476,15 +453,15 @@ static void check_broken(unsigned int reg, uint32_t value, const char *why)
 	broken = rig_scan(&rig, 0);
 	assert_int_equal(ontb_pci_msix_size(broken), 0);
 	assert_int_equal(ontb_pci_alloc_irqs(broken, 1, 8, ONTB_PCI_IRQ_ANY), -EPROTO);
-	if (!strstr(last_line, why))
-		fail_msg("\"%s\" does not say \"%s\"", last_line, why);
+	if (!strstr(fake_line, why))
+		fail_msg("\"%s\" does not say \"%s\"", fake_line, why);
 	rig_fini(&rig);
 }
 
 static void tables_that_make_no_sense_are_refused(void **state)
 {
 	(void)state;
-	ontb_log_set_sink(keep_line, NULL);
+	fake_log_start();
 	check_broken(FAKE_CAP_MSIX + 4, FAKE_TABLE | 6, "names no BAR");
 	check_broken(FAKE_CAP_MSIX + 4, FAKE_TABLE | 1, "names no BAR");
 	check_broken(FAKE_CAP_MSIX + 8, FAKE_PBA | 7, "names no BAR");
@@ -494,7 +471,7 @@ static void tables_that_make_no_sense_are_refused(void **state)
 	check_broken(FAKE_CAP_MSIX + 8, FAKE_TABLE + 8 * 16 - 8, "overlaps its pending bits");
 	check_broken(FAKE_CAP_VENDOR, 0x00000409, "is in a broken list");
 	check_broken(0x34, 0xf8, "ends behind the capabilities");
-	ontb_log_set_sink(NULL, NULL);
+	fake_log_end();
 }
 
 static void functions_without_msi_have_no_interrupts(void **state)

@@ -12,7 +12,6 @@
 #include <errno.h>
 #include <string.h>
 
-#include <openntb/log.h>
 #include <openntb/pci.h>
 
 #include "base/bytes.h"
@@ -20,28 +19,19 @@
 
 static struct fake_machine fake;
 static const struct fake_kind plain;
-static char last_line[256];
-
-static void keep_line(void *arg, enum ontb_log_level level, const char *line)
-{
-	(void)arg;
-	(void)level;
-	(void)strncpy(last_line, line, sizeof(last_line) - 1);
-}
 
 static int set_up(void **state)
 {
 	(void)state;
 	fake_init(&fake);
-	last_line[0] = 0;
-	ontb_log_set_sink(keep_line, NULL);
+	fake_log_start();
 	return 0;
 }
 
 static int tear_down(void **state)
 {
 	(void)state;
-	ontb_log_set_sink(NULL, NULL);
+	fake_log_end();
 	return pthread_mutex_destroy(&fake.lock);
 }
 
@@ -197,7 +187,7 @@ static void a_bar_without_a_place_stops_its_function_only(void **state)
 	/* Also when it is not its own fault: the first one took what was left. */
 	assert_int_equal(ontb_pci_bar(ontb_pci_dev_at(bus, 1), 0, &bar), 0);
 	assert_int_equal(bar.flags & ONTB_PCI_BAR_PLACED, 0);
-	assert_non_null(strstr(last_line, "0000:00:03.0: BAR 0 not placed: no room for 0x10000 bytes"));
+	assert_non_null(strstr(fake_line, "0000:00:03.0: BAR 0 not placed: no room for 0x10000 bytes"));
 	assert_int_equal(ontb_pci_bus_free(bus), 0);
 }
 
@@ -219,7 +209,7 @@ static void what_is_no_bar_is_ignored(void **state)
 	bus = scan(1);
 	for (unsigned int i = 0; i < 6; i++)
 		assert_int_equal(ontb_pci_bar(ontb_pci_dev_at(bus, 0), i, &bar), -EFAULT);
-	assert_non_null(strstr(last_line, "0000:00:02.0: BAR 5 ignored"));
+	assert_non_null(strstr(fake_line, "0000:00:02.0: BAR 5 ignored"));
 	assert_int_equal(ontb_pci_enable(ontb_pci_dev_at(bus, 0)), 0);
 	assert_int_equal(ontb_pci_bus_free(bus), 0);
 }
