@@ -61,7 +61,10 @@ struct ontb_ntb_ops {
 			     struct ontb_ntb_window *limits);
 	/** @window_open: Let the peer see [@addr, @addr + @size) of this host through @window. Blocks. Required. */
 	int (*window_open)(struct ontb_ntb *ntb, unsigned int peer, unsigned int window, uint64_t addr, uint64_t size);
-	/** @window_close: On return nothing that the peer writes there arrives any more. Blocks. Required. */
+	/**
+	 * @window_close: On success nothing that the peer writes there arrives any more; -EFAULT says that the function is gone.
+	 * Blocks. Required.
+	 */
 	int (*window_close)(struct ontb_ntb *ntb, unsigned int peer, unsigned int window);
 	/** @peer_window_size: Bytes of the outbound window that can be used now. Required. */
 	uint64_t (*peer_window_size)(struct ontb_ntb *ntb, unsigned int peer, unsigned int window);
@@ -376,7 +379,11 @@ int ontb_ntb_window_open(struct ontb_ntb *ntb, unsigned int peer, unsigned int w
  * On success nothing that the peer writes there arrives any more.
  *
  * Context: Any thread. Blocks.
- * Return: 0, -ERANGE (no such peer or window), -ETIMEDOUT or -EIO as above.
+ * Return: 0, or
+ *         -ERANGE             no such peer or window.
+ *         -EFAULT             the function is gone. Nothing arrives while it is, nor after it comes back by a reset, as it does if
+ *                             it was unplugged; whoever goes on until it is back closes the window then.
+ *         -ETIMEDOUT or -EIO  as above.
  */
 int ontb_ntb_window_close(struct ontb_ntb *ntb, unsigned int peer, unsigned int window);
 

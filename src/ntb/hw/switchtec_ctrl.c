@@ -12,6 +12,7 @@
 #include "base/bytes.h"
 #include "base/clock.h"
 #include "ntb/hw/switchtec.h"
+#include "pci/pci.h"
 
 /* How long a peer may keep a lock: Linux, in a slow guest, sleeps twice 50 ms while it has it. */
 #define TIMEOUT_NS (10 * ONTB_NS_PER_S)
@@ -338,6 +339,8 @@ int ontb_swtec_window_close(struct ontb_ntb *ntb, unsigned int peer, unsigned in
 		ret = change_window(sw, window, 0, 0);
 	if (!ret)
 		sw->open[window] = false;
+	else if (ontb_pci_is_gone(sw->dev))
+		ret = -EFAULT;
 	ontb_unlock(&sw->ctrl_lock);
 	return ret;
 }

@@ -203,7 +203,8 @@ static void close_window(struct ontb_ntb_transport *transport)
 	const struct ontb_ntb_transport_config *config = &transport->config;
 	int ret = ontb_ntb_window_close(config->ntb, config->peer, config->window);
 
-	if (!ret) {
+	/* A function that is gone took its windows along. */
+	if (!ret || ret == -EFAULT) {
 		ontb_pages_release(ontb_ntb_pages(config->ntb), &transport->memory);
 		ontb_ntb_window_release(config->ntb, config->peer, config->window);
 		return;
