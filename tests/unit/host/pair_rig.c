@@ -39,26 +39,30 @@ void pair_open(struct pair *pair, const char *topology)
 	}
 }
 
+void pair_make_irqs_of(struct pair_host *host, unsigned int nr_irqs,
+		       void (*change)(struct ontb_ntb_irqs_config *config))
+{
+	struct ontb_ntb_irqs_config config;
+
+	ontb_ntb_irqs_config_init(&config);
+	config.nr_irqs = nr_irqs;
+	config.trust_peers = true;
+	if (change)
+		change(&config);
+	assert_int_equal(ontb_ntb_irqs_new(host->ntb, &config, &host->irqs), 0);
+	host->nr_cells = nr_irqs;
+	host->cells = calloc(nr_irqs, sizeof(*host->cells));
+	assert_non_null(host->cells);
+	for (unsigned int n = 0; n < nr_irqs; n++) {
+		host->cells[n].host = host;
+		host->cells[n].index = n;
+	}
+}
+
 void pair_make_irqs(struct pair *pair, unsigned int nr_irqs, void (*change)(struct ontb_ntb_irqs_config *config))
 {
-	for (unsigned int i = 0; i < PAIR_NR_HOSTS; i++) {
-		struct pair_host *host = &pair->hosts[i];
-		struct ontb_ntb_irqs_config config;
-
-		ontb_ntb_irqs_config_init(&config);
-		config.nr_irqs = nr_irqs;
-		config.trust_peers = true;
-		if (change)
-			change(&config);
-		assert_int_equal(ontb_ntb_irqs_new(host->ntb, &config, &host->irqs), 0);
-		host->nr_cells = nr_irqs;
-		host->cells = calloc(nr_irqs, sizeof(*host->cells));
-		assert_non_null(host->cells);
-		for (unsigned int n = 0; n < nr_irqs; n++) {
-			host->cells[n].host = host;
-			host->cells[n].index = n;
-		}
-	}
+	for (unsigned int i = 0; i < PAIR_NR_HOSTS; i++)
+		pair_make_irqs_of(&pair->hosts[i], nr_irqs, change);
 }
 
 static enum ontb_irq_return handle(unsigned int virq, void *dev)
@@ -173,6 +177,16 @@ static void free_cells(struct pair_host *host)
 		assert_int_equal(ontb_irq_free(ontb_host_irqs(host->host), cell->virq, cell), 0);
 		assert_int_equal(ontb_ntb_irq_free(host->irqs, i), 0);
 	}
+}
+
+void pair_free_irqs(struct pair_host *host)
+{
+	free_cells(host);
+	ontb_ntb_irqs_free(host->irqs);
+	free(host->cells);
+	host->irqs = NULL;
+	host->cells = NULL;
+	host->nr_cells = 0;
 }
 
 void pair_close(struct pair *pair)

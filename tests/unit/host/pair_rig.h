@@ -63,8 +63,12 @@ struct pair {
 void pair_open(struct pair *pair, const char *topology);
 void pair_close(struct pair *pair);
 
-/* Give both hosts NTB interrupts, and wait until the two can grant. @change may adjust the configuration; NULL does not. */
+/* Give both hosts NTB interrupts. @change may adjust the configuration; NULL does not. */
 void pair_make_irqs(struct pair *pair, unsigned int nr_irqs, void (*change)(struct ontb_ntb_irqs_config *config));
+/* The same for one bridge of one host, and undone: nobody grants it anything any more. */
+void pair_make_irqs_of(struct pair_host *host, unsigned int nr_irqs,
+		       void (*change)(struct ontb_ntb_irqs_config *config));
+void pair_free_irqs(struct pair_host *host);
 
 /* Allocate an interrupt with a handler; returns what allocating said. */
 int pair_alloc(struct pair_host *host, unsigned int index);
