@@ -101,17 +101,29 @@ free_irq:
 	return ret;
 }
 
-/* The handler may go first: what still comes finds no handler and is counted. */
+/*
+ * The handler may go first: what still comes finds no handler and is counted. All are taken back before one is waited for, so
+ * that a peer that confirms nothing holds this up once and not per queue pair.
+ */
 static void undo_irqs(struct ontb_ntb_transport *transport)
 {
+	uint64_t end, now;
+
+	for (unsigned int i = 0; i < transport->nr_ready; i++) {
+		struct qp_irq *qp = &transport->qps[i];
+
+		if (!qp->virq)
+			continue;
+		(void)ontb_irq_free(system_of(transport), qp->virq, qp);
+		(void)ontb_ntb_irq_free(transport->config.irqs, qp->index);
+	}
+	end = ontb_clock_ns() + SETTLE_NS;
 	while (transport->nr_ready) {
 		struct qp_irq *qp = &transport->qps[--transport->nr_ready];
 
-		if (qp->virq) {
-			(void)ontb_irq_free(system_of(transport), qp->virq, qp);
-			(void)ontb_ntb_irq_free(transport->config.irqs, qp->index);
-			(void)ontb_ntb_irq_settle(transport->config.irqs, qp->index, SETTLE_NS);
-		}
+		now = ontb_clock_ns();
+		if (qp->virq)
+			(void)ontb_ntb_irq_settle(transport->config.irqs, qp->index, now < end ? end - now : 0);
 		(void)sem_destroy(&qp->woken);
 	}
 }
