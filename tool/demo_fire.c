@@ -14,6 +14,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/random.h"
 #include "tool/demo.h"
 #include "tool/verbs.h"
 
@@ -41,13 +42,9 @@ struct side {
 	uint64_t state;
 };
 
-/* xorshift64*: enough to choose what is moved next, and the same for the same seed. */
-static uint32_t next_random(struct side *side)
+static unsigned int choose(struct side *side, unsigned int nr)
 {
-	side->state ^= side->state >> 12;
-	side->state ^= side->state << 25;
-	side->state ^= side->state >> 27;
-	return (uint32_t)(side->state * 0x2545f4914f6cdd1dULL >> 32);
+	return (unsigned int)ontb_random_below(&side->state, nr);
 }
 
 static void failed(struct demo_host *host, const char *what, unsigned int index, int err)
@@ -116,7 +113,7 @@ static void *send_all(void *arg)
 static void move_one(struct side *side, unsigned int index)
 {
 	struct demo_host *host = side->host;
-	struct ontb_cpumask mask = ontb_cpumask_of(next_random(side) % host->demo->options.nr_cpus);
+	struct ontb_cpumask mask = ontb_cpumask_of(choose(side, host->demo->options.nr_cpus));
 	int ret = ontb_irq_set_affinity(ontb_host_irqs(host->host), host->cells[index].virq, &mask);
 
 	/* -EINVAL: that CPU is off line. */
@@ -169,7 +166,7 @@ static void offline_one(struct side *side)
 {
 	struct demo_host *host = side->host;
 	struct ontb_x86 *x86 = ontb_host_x86(host->host);
-	unsigned int cpu = next_random(side) % host->demo->options.nr_cpus;
+	unsigned int cpu = choose(side, host->demo->options.nr_cpus);
 	int ret = ontb_x86_cpu_offline(x86, cpu, SETTLE_NS);
 
 	/* -ENOSPC: the others have not enough vectors for all, which is an answer, not a fault. */
@@ -189,7 +186,7 @@ static void *churn(void *arg)
 	const struct timespec pause = { .tv_nsec = PAUSE_NS };
 
 	for (unsigned int n = 0; !atomic_load(&side->done); n++) {
-		unsigned int index = next_random(side) % side->host->demo->options.nr_irqs;
+		unsigned int index = choose(side, side->host->demo->options.nr_irqs);
 
 		if (n % 64 == 63)
 			offline_one(side);
@@ -258,7 +255,7 @@ int demo_fire(struct demo *demo)
 		sides[i] = (struct side){
 			.host = &demo->hosts[i],
 			.peer = &demo->hosts[i ^ 1],
-			.state = (demo->options.seed + i + 1) * 0x9e3779b97f4a7c15ULL | 1,
+			.state = demo->options.seed ^ (uint64_t)i << 63,
 		};
 	ret = start(sides);
 	if (ret)

@@ -19,6 +19,11 @@
 
 static const char *const names[DEMO_NR_HOSTS] = { "a", "b" };
 
+static size_t max_samples(const struct demo_options *options)
+{
+	return (size_t)options->nr_irqs * options->nr_rounds + DEMO_NR_PINGS;
+}
+
 /* The interrupt itself: which message was it? */
 static enum ontb_irq_return handle(unsigned int virq, void *dev)
 {
@@ -33,6 +38,12 @@ static enum ontb_irq_return handle(unsigned int virq, void *dev)
 		return ONTB_IRQ_HANDLED;
 	}
 	slot = atomic_fetch_add(&host->nr_samples, 1);
+	if (slot >= max_samples(&host->demo->options)) {
+		/* More than were sent. */
+		atomic_fetch_sub(&host->nr_samples, 1);
+		atomic_fetch_add(&host->misdirected, 1);
+		return ONTB_IRQ_HANDLED;
+	}
 	host->samples[slot] = now - atomic_load(&cell->sent_ns);
 	atomic_store(&cell->handled, sent);
 	return ONTB_IRQ_HANDLED;
@@ -186,7 +197,7 @@ static int make_cells(struct demo *demo, struct demo_host *host)
 	const struct demo_options *options = &demo->options;
 
 	host->cells = calloc(options->nr_irqs, sizeof(*host->cells));
-	host->samples = calloc((size_t)options->nr_irqs * options->nr_rounds + DEMO_NR_PINGS, sizeof(*host->samples));
+	host->samples = calloc(max_samples(options), sizeof(*host->samples));
 	if (!host->cells || !host->samples) {
 		ontb_tool_error("demo: no memory for %u interrupts", options->nr_irqs);
 		return -ENOMEM;
