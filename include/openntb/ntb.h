@@ -45,6 +45,11 @@ struct ontb_ntb_window {
  *
  * @peer is 0..nr_peers-1, @window 0..nr_windows-1; the caller has checked both. None is called with a lock of the caller's
  * held, and any thread may call. Groups marked (all or none) are given whole or not at all.
+ *
+ * What one thread writes towards a peer, by whichever operations, arrives in the order of the calls: window and page stores,
+ * doorbells, scratchpads and message registers are posted writes through one bridge, and those do not pass each other (PCI Express
+ * Base Specification, 2.4.1 "Transaction Ordering Rules"). A part for which that does not hold has to wait in between.
+ * ontb_ntb_irqs_new() relies on it.
  */
 struct ontb_ntb_ops {
 	/** @name: Of the part, such as "switchtec". */
@@ -104,7 +109,10 @@ struct ontb_ntb_ops {
 
 	/** @msg_count: Message registers of 32 bits that clients may use. Messages: all or none. */
 	unsigned int (*msg_count)(struct ontb_ntb *ntb);
-	/** @msg_read: Take a message. Return: 0, -EAGAIN (none), with the peer it came from. */
+	/**
+	 * @msg_read: Take a message. Return: 0, -EAGAIN (none), with the peer it came from. While a register is full the driver
+	 * sees to it that ontb_ntb_message_event() is called, at once or later.
+	 */
 	int (*msg_read)(struct ontb_ntb *ntb, unsigned int idx, unsigned int *peer, uint32_t *value);
 	/** @peer_msg_write: Send. Return: 0, -EAGAIN (the peer has not taken the last one; parts that cannot tell overwrite it). */
 	int (*peer_msg_write)(struct ontb_ntb *ntb, unsigned int peer, unsigned int idx, uint32_t value);
@@ -119,7 +127,10 @@ struct ontb_ntb_ops {
 
 	/** @guard_size: Messages that the part's filter can hold; 0 if it has none now. Guard: all or none. */
 	unsigned int (*guard_size)(struct ontb_ntb *ntb);
-	/** @guard_set: Let the message (@msg) of slot @slot pass from any peer; NULL closes the slot. */
+	/**
+	 * @guard_set: Let the message (@msg) of slot @slot pass from any peer; NULL closes the slot. On success what was in the
+	 * slot before does not pass any more.
+	 */
 	int (*guard_set)(struct ontb_ntb *ntb, unsigned int slot, const struct ontb_msi_msg *msg);
 	/** @guard_enable: Whether only messages in slots pass to interrupt addresses. */
 	int (*guard_enable)(struct ontb_ntb *ntb, bool on);
