@@ -244,7 +244,7 @@ void *ontb_msi_dev_parent_data(const struct ontb_msi_dev *dev, unsigned int slot
  * ontb_msi_domain_new() - make a device domain
  * @dev:      Device.
  * @slot:     Slot, free.
- * @template: What it is; copied.
+ * @tmpl:     What it is; copied.
  *
  * Context: Not a handler. Takes the device's descriptor lock.
  * Return: 0, or
@@ -255,7 +255,7 @@ void *ontb_msi_dev_parent_data(const struct ontb_msi_dev *dev, unsigned int slot
  *         -ENOSPC      the parent cannot reserve that many.
  *         -ENOMEM      no memory.
  */
-int ontb_msi_domain_new(struct ontb_msi_dev *dev, unsigned int slot, const struct ontb_msi_template *template);
+int ontb_msi_domain_new(struct ontb_msi_dev *dev, unsigned int slot, const struct ontb_msi_template *tmpl);
 
 /**
  * ontb_msi_domain_free() - remove a device domain and all its interrupts
