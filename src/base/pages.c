@@ -2,13 +2,14 @@
 /*
  * Page allocator: a bit per page, first fit from the lowest page that may be free.
  */
-#include "base/pages.h"
 
 #include <errno.h>
 #include <inttypes.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include <openntb/pages.h>
 
 #include "base/bytes.h"
 #include "base/log.h"

@@ -8,10 +8,10 @@
 #include <openntb/error.h>
 #include <openntb/host.h>
 #include <openntb/ntb_switchtec.h>
+#include <openntb/pages.h>
 #include <openntb/worker.h>
 
 #include "base/log.h"
-#include "base/pages.h"
 
 /* The first MiB of RAM stays free, as on a PC: address 0 is nobody's, so a pointer that is 0 by mistake hits nothing. */
 #define LOW_MEMORY 0x100000ULL

@@ -13,10 +13,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <openntb/pages.h>
 #include <openntb/worker.h>
 
 #include "base/idmap.h"
-#include "base/pages.h"
 #include "base/rcu.h"
 #include "inject.h"
 

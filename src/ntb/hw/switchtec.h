@@ -12,12 +12,12 @@
 #include <stdint.h>
 
 #include <openntb/ntb.h>
+#include <openntb/pages.h>
 #include <openntb/pci.h>
 #include <openntb/worker.h>
 
 #include "base/annotate.h"
 #include "base/log.h"
-#include "base/pages.h"
 #include "ntb/hw/switchtec_regs.h"
 
 #define ONTB_SWTEC_NR_BARS 6U

@@ -9,11 +9,11 @@
 #include <string.h>
 
 #include <openntb/ntb_transport.h>
+#include <openntb/pages.h>
 
 #include "base/bytes.h"
 #include "base/clock.h"
 #include "base/log.h"
-#include "base/pages.h"
 #include "ntb/transport/qp.h"
 
 #define MIN_RING (4 * ONTB_KIB)

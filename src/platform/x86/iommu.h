@@ -9,8 +9,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include <openntb/pages.h>
+
 #include "base/annotate.h"
-#include "base/pages.h"
 
 struct ontb_machine;
 

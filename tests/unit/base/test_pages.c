@@ -16,8 +16,7 @@
 #include <string.h>
 
 #include <openntb/log.h>
-
-#include "base/pages.h"
+#include <openntb/pages.h>
 
 #define NR_PAGES 200U
 #define BASE	 0x100003000ULL /* only 4 KiB aligned */

@@ -15,9 +15,10 @@
 
 #include <openntb/fabric.h>
 #include <openntb/ntb_switchtec.h>
+#include <openntb/pages.h>
 #include <openntb/platform_x86.h>
 
-#include "base/pages.h"
+#include "base/annotate.h"
 
 #define SW_HOSTS 4U
 #define SW_TWO	 "host a ram=8M; host b ram=8M; bridge switchtec a b vectors=4"

@@ -15,10 +15,9 @@
 
 #include <openntb/exerciser.h>
 #include <openntb/fabric.h>
+#include <openntb/pages.h>
 #include <openntb/pci.h>
 #include <openntb/platform_x86.h>
-
-#include "base/pages.h"
 
 #define NR_CPUS	   4U
 #define DEADLINE_S 20

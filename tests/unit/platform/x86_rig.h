@@ -12,10 +12,10 @@
 
 #include <openntb/machine.h>
 #include <openntb/msi.h>
+#include <openntb/pages.h>
 #include <openntb/platform_x86.h>
 #include <openntb/worker.h>
 
-#include "base/pages.h"
 #include "hw/x86/cpu.h"
 #include "hw/x86/lapic.h"
 #include "hw/x86/vtd.h"

@@ -1,15 +1,17 @@
 /* SPDX-License-Identifier: BSD-3-Clause OR GPL-2.0-only */
 /*
  * Memory of a host that its devices and units can reach: runs of 4 KiB pages from the machine's RAM, as a kernel's page
- * allocator hands them out.
+ * allocator hands them out. ontb_host_boot() makes one; who puts the parts of a host together himself makes his own.
  */
-#ifndef ONTB_BASE_PAGES_H
-#define ONTB_BASE_PAGES_H
+#ifndef OPENNTB_PAGES_H
+#define OPENNTB_PAGES_H
 
 #include <stddef.h>
 #include <stdint.h>
 
-#include "base/annotate.h"
+#ifdef __cplusplus
+extern "C" {
+#endif
 
 #define ONTB_PAGE_SIZE 4096ULL
 
@@ -36,7 +38,7 @@ struct ontb_page_run {
  *
  * Return: 0, -EINVAL or -ENOMEM.
  */
-int ontb_pages_new(void *ram, uint64_t base, uint64_t size, struct ontb_pages **out) ONTB_MUST_CHECK;
+int ontb_pages_new(void *ram, uint64_t base, uint64_t size, struct ontb_pages **out);
 
 /**
  * ontb_pages_free() - stop managing
@@ -56,8 +58,7 @@ uint64_t ontb_pages_free(struct ontb_pages *pages);
  * Context: Any thread. Takes a leaf lock.
  * Return: 0, -EINVAL (@size 0 or bad @align), or -ENOMEM.
  */
-int ontb_pages_alloc(struct ontb_pages *pages, uint64_t size, uint64_t align, struct ontb_page_run *out)
-	ONTB_MUST_CHECK;
+int ontb_pages_alloc(struct ontb_pages *pages, uint64_t size, uint64_t align, struct ontb_page_run *out);
 
 /**
  * ontb_pages_release() - give memory back
@@ -67,5 +68,9 @@ int ontb_pages_alloc(struct ontb_pages *pages, uint64_t size, uint64_t align, st
  * Context: Any thread. Takes a leaf lock.
  */
 void ontb_pages_release(struct ontb_pages *pages, const struct ontb_page_run *run);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif
