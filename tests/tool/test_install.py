@@ -49,6 +49,8 @@ def test_all_files_are_there_and_readable(case):
     names = {str(path.relative_to(root)) for path in root.rglob("*") if not path.is_dir()}
     for pattern in (r"bin/openntb", r"include/openntb/bridge\.h", r"lib/.*libopenntb\.so\.0\.1\.0", r"lib/.*libopenntb\.so",
                     r"lib/.*libopenntb\.a", r"lib/.*pkgconfig/openntb\.pc", r"share/man/man1/openntb\.1",
+                    r"share/doc/openntb/examples/bridge\.c", r"share/doc/openntb/examples/chip_and_domain\.c",
+                    r"share/doc/openntb/examples/msix\.c",
                     r"share/bash-completion/completions/openntb", r"lib/systemd/system/openntb\.service"):
         check(any(re.fullmatch(pattern, name) for name in names), f"{pattern} is not in {sorted(names)}")
     for name in names:
@@ -64,17 +66,46 @@ def test_the_installed_command_runs(case):
     check(done.stdout.startswith("openntb "), done.stdout)
 
 
+def pkg_config(case, root, *words):
+    """What pkg-config says about the installed library."""
+    env = dict(os.environ, PKG_CONFIG_PATH=str(next(root.rglob("openntb.pc")).parent),
+               PKG_CONFIG_SYSROOT_DIR=case.path("root"))
+    return subprocess.run(["pkg-config", *words, "openntb"], check=True, env=env, stdout=subprocess.PIPE,
+                          text=True).stdout.split()
+
+
+def test_the_examples_build_with_pkg_config_alone_and_run(case):
+    root, _ = install(case)
+    flags = pkg_config(case, root, "--cflags", "--libs")
+    libdir = next(root.rglob("openntb.pc")).parents[1]
+    sources = sorted((root / "share/doc/openntb/examples").glob("*.c"))
+    equal(len(sources), 3)
+    for source in sources:
+        program = case.path(source.stem)
+        subprocess.run(["gcc", "-Wall", "-Wextra", "-Werror", "-o", program, str(source), *flags], check=True,
+                       cwd=case.folder)
+        done = subprocess.run([program], check=False, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                              timeout=tap.DEADLINE_S, env=dict(os.environ, LD_LIBRARY_PATH=str(libdir)))
+        check(not done.returncode and done.stdout, f"{source.stem}: {done.returncode}, {done.stdout}")
+
+
+def test_the_examples_link_with_no_shared_library_at_all(case):
+    root, _ = install(case)
+    flags = pkg_config(case, root, "--static", "--cflags", "--libs")
+    for source in sorted((root / "share/doc/openntb/examples").glob("*.c")):
+        program = case.path(source.stem)
+        subprocess.run(["gcc", "-static", "-Wall", "-Wextra", "-Werror", "-o", program, str(source), *flags], check=True)
+        done = subprocess.run([program], check=False, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                              timeout=tap.DEADLINE_S)
+        check(not done.returncode and done.stdout, f"{source.stem}: {done.returncode}, {done.stdout}")
+
+
 def test_a_program_links_with_either_library(case):
     root, _ = install(case)
     source = case.write_file("program.c", PROGRAM)
-    pkgconfig = next(root.rglob("openntb.pc")).parent
-    libdir = pkgconfig.parent
-    env = dict(os.environ, PKG_CONFIG_PATH=str(pkgconfig), PKG_CONFIG_SYSROOT_DIR=case.path("root"))
+    libdir = next(root.rglob("openntb.pc")).parents[1]
     for kind, words in (("shared", []), ("static", ["--static"])):
-        flags = subprocess.run(["pkg-config", "--cflags", "--libs", *words, "openntb"], check=True, env=env,
-                               stdout=subprocess.PIPE, text=True).stdout.split()
-        # The sysroot is only a folder here: the system's own libraries are where they always are.
-        flags = [flag for flag in flags if not flag.startswith(f"-I{case.path('root')}/usr/include/json")]
+        flags = pkg_config(case, root, "--cflags", "--libs", *words)
         if kind == "static":
             flags = [str(libdir / "libopenntb.a") if flag == "-lopenntb" else flag for flag in flags]
         subprocess.run(["gcc", "-Wall", "-Werror", "-o", case.path(kind), source, *flags], check=True)

@@ -1,0 +1,55 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-3-Clause OR GPL-2.0-only
+"""The example programs do what they say, and are as small and as public as they claim."""
+
+import pathlib
+import re
+import subprocess
+
+import tap
+from tap import DEADLINE_S, check, equal
+
+SOURCES = pathlib.Path(__file__).resolve().parents[2] / "examples"
+
+
+def run(case, name):
+    """Run an example of this build; return its lines."""
+    program = pathlib.Path(case.program).parents[1] / "examples" / name
+    done = subprocess.run([str(program)], check=False, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                          stderr=subprocess.PIPE, timeout=DEADLINE_S, text=True)
+    equal((done.returncode, done.stderr), (0, ""), f"{name}: {done.stdout}")
+    return done.stdout.splitlines()
+
+
+def test_chip_and_domain_handles_both_edges(case):
+    lines = run(case, "chip_and_domain")
+    equal(lines, ["interrupt 1, CPU 0", "disabled: 1 handled", "interrupt 1, CPU 0",
+                  "LINES: interrupt 1 given back (1)"])
+
+
+def test_msix_counts_each_vector(case):
+    lines = run(case, "msix")
+    equal(len(lines), 4)
+    for vector, line in enumerate(lines):
+        check(re.fullmatch(rf"PCI-MSIX-0000:00:02\.0: vector {vector}, CPU [01]: handled {vector + 1} times", line), line)
+
+
+def test_bridge_raises_what_was_granted(case):
+    lines = run(case, "bridge")
+    equal(len([line for line in lines if re.fullmatch(r"a: interrupt \d+", line)]), 5, str(lines))
+    granted = lines.index("b: may raise interrupt 0 of peer 0")
+    check(lines.index("a: peer 0 is there") < granted, "granted before the link was there")
+    check(all(lines.index(line) > granted for line in lines if line.startswith("a: interrupt")), str(lines))
+
+
+def test_examples_are_short_and_use_public_headers_only(_):
+    paths = sorted(SOURCES.glob("*.c"))
+    equal([path.stem for path in paths], ["bridge", "chip_and_domain", "msix"])
+    for path in paths:
+        text = path.read_text(encoding="utf-8")
+        check(text.count("\n") < 100, f"{path.name} has {text.count(chr(10))} lines")
+        check(not re.search(r'#\s*include\s*"', text), f"{path.name} includes a header of the tree")
+
+
+if __name__ == "__main__":
+    tap.main(dict(globals()))
