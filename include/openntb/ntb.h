@@ -668,7 +668,7 @@ unsigned int ontb_ntb_guard_size(struct ontb_ntb *ntb);
  *        other does not arrive any more.
  *
  * Context: Any thread. Blocks.
- * Return: 0, -EOPNOTSUPP, -ERANGE, or what the driver said; the slot is closed then.
+ * Return: 0, -EOPNOTSUPP, -ERANGE, or what the driver said (-EFAULT: the function is gone); the slot is closed then.
  */
 int ontb_ntb_guard_set(struct ontb_ntb *ntb, unsigned int slot, const struct ontb_msi_msg *msg);
 

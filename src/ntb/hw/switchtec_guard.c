@@ -5,6 +5,7 @@
 #include <errno.h>
 
 #include "ntb/hw/switchtec.h"
+#include "pci/pci.h"
 
 unsigned int ontb_swtec_find_guard(const struct ontb_swtec *sw)
 {
@@ -57,9 +58,9 @@ int ontb_swtec_guard_set(struct ontb_ntb *ntb, unsigned int slot, const struct o
 	ret = write_control(sw, base + ONTB_SWTEC_GUARD_SLOT_CTRL, msg ? 1 : 0);
 	ontb_unlock(&sw->guard_lock);
 	if (ret)
-		ontb_log(ONTB_LOG_ERROR, "%s: switchtec: slot %u of the guard was refused", ontb_pci_name(sw->dev),
-			 slot);
-	return ret;
+		ontb_log_limited(&sw->link_limit, ONTB_LOG_ERROR, "%s: switchtec: slot %u of the guard was refused",
+				 ontb_pci_name(sw->dev), slot);
+	return ret && ontb_pci_is_gone(sw->dev) ? -EFAULT : ret;
 }
 
 int ontb_swtec_guard_enable(struct ontb_ntb *ntb, bool on)

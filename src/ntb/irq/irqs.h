@@ -292,6 +292,7 @@ struct ontb_session {
  * @drain:        The present one. The worker's.
  * @is_draining:  There is one. The worker's.
  * @has_drained:  It is done. Atomic, set by a handler.
+ * @guard_limit:  Of log lines about a guard that refuses.
  * @nr_moves:     Moves confirmed.
  * @nr_revokes:   Revocations confirmed.
  * @nr_cut_off:   Peers cut off.
@@ -330,6 +331,7 @@ struct ontb_ntb_irqs {
 	struct ontb_irq_drain drain;
 	bool is_draining;
 	atomic_bool has_drained;
+	struct ontb_ratelimit guard_limit;
 	uint64_t nr_moves;
 	uint64_t nr_revokes;
 	uint64_t nr_cut_off;
@@ -369,6 +371,15 @@ void ontb_own_drained(struct ontb_ntb_irqs *irqs) ONTB_MUST_HOLD(irqs->lock);
  * Return: Its data, or NULL if there is none left.
  */
 struct ontb_irq_data *ontb_own_next_drain(struct ontb_ntb_irqs *irqs) ONTB_MUST_HOLD(irqs->lock);
+
+/**
+ * ontb_own_queue() - as ontb_own_update(), but leave it to the caller when the worker runs
+ * @irqs: Interrupts of a bridge.
+ * @own:  Own interrupt.
+ *
+ * Return: Whether there is work that was not in the list before.
+ */
+bool ontb_own_queue(struct ontb_ntb_irqs *irqs, struct ontb_own *own) ONTB_MUST_HOLD(irqs->lock);
 
 /**
  * ontb_own_update() - see whether the worker has to act, or somebody waits no longer, after an own interrupt changed

@@ -179,21 +179,27 @@ struct ontb_irq_data *ontb_own_next_drain(struct ontb_ntb_irqs *irqs)
 	return own->data;
 }
 
-void ontb_own_update(struct ontb_ntb_irqs *irqs, struct ontb_own *own)
+bool ontb_own_queue(struct ontb_ntb_irqs *irqs, struct ontb_own *own)
 {
-	bool was_unsettled = own->is_unsettled;
+	bool was_unsettled = own->is_unsettled, is_news = has_work(own) && !own->is_queued && !own->is_busy;
 
-	if (has_work(own) && !own->is_queued && !own->is_busy) {
+	if (is_news) {
 		own->is_queued = true;
 		own->next = NULL;
 		*irqs->work_end = own;
 		irqs->work_end = &own->next;
-		ontb_irqs_kick(irqs);
 	}
 	own->is_unsettled = is_unsettled(own);
 	irqs->nr_unsettled += (unsigned int)own->is_unsettled - (unsigned int)was_unsettled;
 	if (was_unsettled && !own->is_unsettled)
 		(void)pthread_cond_broadcast(&irqs->settled);
+	return is_news;
+}
+
+void ontb_own_update(struct ontb_ntb_irqs *irqs, struct ontb_own *own)
+{
+	if (ontb_own_queue(irqs, own))
+		ontb_irqs_kick(irqs);
 }
 
 /* What this host decides */

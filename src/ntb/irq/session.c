@@ -424,8 +424,9 @@ static bool let_in(struct ontb_ntb_irqs *irqs, struct ontb_own *own)
 	ontb_own_update(irqs, own);
 	ontb_unlock(&irqs->lock);
 	if (ret)
-		ontb_log(ONTB_LOG_ERROR, "%s: guard: index %u cannot be let in (error %d): tried again later",
-			 ontb_ntb_name(irqs->ntb), (unsigned int)(own - irqs->owns), ret);
+		ontb_log_limited(&irqs->guard_limit, ONTB_LOG_ERROR,
+				 "%s: guard: index %u cannot be let in (error %d): tried again later",
+				 ontb_ntb_name(irqs->ntb), (unsigned int)(own - irqs->owns), ret);
 	return !ret;
 }
 

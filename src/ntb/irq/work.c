@@ -63,10 +63,14 @@ static bool close_guard(struct ontb_ntb_irqs *irqs, struct ontb_own *own) ONTB_M
 			continue;
 		ontb_unlock(&irqs->lock);
 		ret = ontb_ntb_guard_set(irqs->ntb, ontb_own_guard_place(irqs, own, bit), NULL);
+		/* As with windows: no function, no way in, for who does not wait until it is back. */
+		if (ret == -EFAULT && atomic_load(&irqs->is_stopping))
+			ret = 0;
 		ontb_lock(&irqs->lock);
 		if (ret) {
-			ontb_log(ONTB_LOG_ERROR, "%s: guard: index %u cannot be shut out (error %d): tried again later",
-				 ontb_ntb_name(irqs->ntb), (unsigned int)(own - irqs->owns), ret);
+			ontb_log_limited(&irqs->guard_limit, ONTB_LOG_ERROR,
+					 "%s: guard: index %u cannot be shut out (error %d): tried again later",
+					 ontb_ntb_name(irqs->ntb), (unsigned int)(own - irqs->owns), ret);
 			return false;
 		}
 		own->is_let_in[bit] = false;
@@ -188,7 +192,8 @@ static bool work(struct ontb_ntb_irqs *irqs, bool *wants_run)
 		own->is_busy = true;
 		has_failed = !work_on(irqs, own);
 		own->is_busy = false;
-		ontb_own_update(irqs, own);
+		/* What has failed has to wait, and what is left is seen below. */
+		(void)ontb_own_queue(irqs, own);
 	}
 	*wants_run |= irqs->work && !has_failed;
 	ontb_unlock(&irqs->lock);

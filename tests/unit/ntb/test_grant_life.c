@@ -542,6 +542,25 @@ static void a_guard_lets_exactly_what_is_granted_pass(void **state)
 	grant_rig_free(rig);
 }
 
+static void a_guard_that_refuses_is_asked_again_later_and_not_at_once(void **state)
+{
+	struct grant_rig *rig = grant_rig_new(2, MOCK_STEPPED | MOCK_PAGES | MOCK_DOORBELLS | MOCK_GUARD, 4);
+	struct mock_host *host = &rig->net->hosts[0];
+
+	(void)state;
+	(void)grant_rig_irq(rig, 0, 0);
+	give(rig, 0, 0, 1);
+	mock_run(rig->net);
+	atomic_store(&host->fail_guard, 1000);
+	assert_int_equal(ontb_ntb_irq_revoke(rig->ends[0].irqs, 0, 0), 0);
+	assert_int_equal(ontb_ntb_irq_settle(rig->ends[0].irqs, 0, 100 * ONTB_NS_PER_MS), -ETIMEDOUT);
+	/* Ten milliseconds each. */
+	assert_in_range(1000 - atomic_load(&host->fail_guard), 5, 15);
+	atomic_store(&host->fail_guard, 0);
+	assert_int_equal(ontb_ntb_irq_settle(rig->ends[0].irqs, 0, 100 * ONTB_NS_PER_MS), 0);
+	grant_rig_free(rig);
+}
+
 static struct grant_irq *moved_meanwhile;
 
 static void move_meanwhile(struct mock_host *host)
@@ -672,6 +691,7 @@ int main(void)
 		cmocka_unit_test(trust_is_not_needed_where_the_parent_isolates),
 		cmocka_unit_test(a_window_is_as_narrow_as_its_limits_allow),
 		cmocka_unit_test(a_guard_lets_exactly_what_is_granted_pass),
+		cmocka_unit_test(a_guard_that_refuses_is_asked_again_later_and_not_at_once),
 		cmocka_unit_test(a_guard_keeps_what_becomes_old_meanwhile),
 		cmocka_unit_test(deactivation_waits_for_the_holders),
 		cmocka_unit_test(vectors_of_the_table_that_nobody_requested_are_not_taken),
