@@ -6,6 +6,7 @@
 #ifndef ONTB_BENCH_CASES_H
 #define ONTB_BENCH_CASES_H
 
+#include "report.h"
 #include "server.h"
 
 /**
@@ -14,7 +15,7 @@
  * @unit:     Unit of the figure.
  * @measure:  Measure the server once.
  * @floor:    Measure the floor once, NULL if there is none.
- * @target:   Text of the target, "" if none.
+ * @target:   Target.
  * @nr_ports: Ports that the server must have, of which @nr_hosts are connected.
  * @nr_hosts: .
  * @one_core: Server and client share one core.
@@ -25,7 +26,7 @@ struct bench_case {
 	const char *unit;
 	double (*measure)(struct server *server);
 	double (*floor)(void);
-	const char *target;
+	struct report_target target;
 	unsigned int nr_ports;
 	unsigned int nr_hosts;
 	bool one_core;
