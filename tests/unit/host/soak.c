@@ -110,7 +110,9 @@ static void start_host(struct soak *soak, unsigned int h)
 		host->cells[i] = (struct soak_cell){ .soak = soak, .host = h, .index = i };
 	ontb_ntb_irqs_config_init(&config);
 	config.nr_irqs = SOAK_NR_IRQS;
-	config.trust_peers = true;
+	config.channel = soak->channel;
+	config.use_guard = soak->use_guard;
+	config.trust_peers = !soak->use_guard;
 	/* Time passes here whenever nothing else is to do, so a time-out would say nothing of the peer. */
 	config.ack_timeout_ns = 0;
 	config.events = &events;
@@ -122,6 +124,9 @@ void soak_open(struct soak *soak, const char *topology, uint64_t seed)
 {
 	memset(soak, 0, sizeof(*soak));
 	step_open(&soak->rig, topology, seed);
+	/* Not message registers: nobody says when one is empty, and here time has passed before the peer is let look at it. */
+	soak->channel = step_below(&soak->rig, 2) ? ONTB_NTB_CHANNEL_PAGE : ONTB_NTB_CHANNEL_SPADS;
+	soak->use_guard = step_below(&soak->rig, 2);
 	for (unsigned int h = 0; h < SOAK_NR_HOSTS; h++)
 		start_host(soak, h);
 }

@@ -95,6 +95,8 @@ struct soak_event {
 /**
  * struct soak - two hosts
  * @rig:       They.
+ * @channel:   How they talk; chosen by the seed.
+ * @use_guard: Only what is granted passes; chosen by the seed.
  * @step:      Steps and operations so far.
  * @hosts:     What is known of them.
  * @events:    Runs of handlers.
@@ -106,6 +108,8 @@ struct soak_event {
  */
 struct soak {
 	struct step_rig rig;
+	enum ontb_ntb_channel channel;
+	bool use_guard;
 	uint64_t step;
 	struct soak_host hosts[SOAK_NR_HOSTS];
 	struct soak_event *events;
