@@ -9,7 +9,16 @@
 extern "C" {
 #endif
 
-/* Values are those of syslog, so that systemd's journal sorts them. */
+/**
+ * enum ontb_log_level - how important a line is
+ * @ONTB_LOG_ERROR:   Something that was asked for does not work.
+ * @ONTB_LOG_WARNING: Something is wrong, and was dealt with.
+ * @ONTB_LOG_NOTICE:  Normal, and worth knowing.
+ * @ONTB_LOG_INFO:    Normal.
+ * @ONTB_LOG_DEBUG:   For who looks for a fault.
+ *
+ * Values are those of syslog, so that systemd's journal sorts them.
+ */
 enum ontb_log_level {
 	ONTB_LOG_ERROR = 3,
 	ONTB_LOG_WARNING = 4,
@@ -18,6 +27,12 @@ enum ontb_log_level {
 	ONTB_LOG_DEBUG = 7,
 };
 
+/**
+ * typedef ontb_log_sink_fn - where lines go
+ * @arg:   As given to ontb_log_set_sink().
+ * @level: How important it is.
+ * @line:  Text without newline; valid during the call.
+ */
 typedef void ontb_log_sink_fn(void *arg, enum ontb_log_level level, const char *line);
 
 /**
