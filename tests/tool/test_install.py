@@ -49,6 +49,7 @@ def test_all_files_are_there_and_readable(case):
     names = {str(path.relative_to(root)) for path in root.rglob("*") if not path.is_dir()}
     for pattern in (r"bin/openntb", r"include/openntb/bridge\.h", r"lib/.*libopenntb\.so\.0\.1\.0", r"lib/.*libopenntb\.so",
                     r"lib/.*libopenntb\.a", r"lib/.*pkgconfig/openntb\.pc", r"share/man/man1/openntb\.1",
+                    r"share/man/man3/openntb_irq\.3", r"share/man/man3/ontb_irq_request\.3", r"share/man/man7/openntb\.7",
                     r"share/doc/openntb/examples/bridge\.c", r"share/doc/openntb/examples/chip_and_domain\.c",
                     r"share/doc/openntb/examples/msix\.c",
                     r"share/bash-completion/completions/openntb", r"lib/systemd/system/openntb\.service"):
