@@ -462,43 +462,45 @@ static struct side *owner_of(struct loop *loop, unsigned int nth)
 	return &loop->bridges[nth / LOOP_PER_BRIDGE].sides[0];
 }
 
-int loop_alloc(struct loop *loop, unsigned int nr)
+int loop_alloc(struct loop *loop, unsigned int first, unsigned int nr)
 {
 	struct ontb_msi_map map;
 	int ret = 0;
 
-	for (unsigned int i = 0; i < nr && !ret; i++)
+	for (unsigned int i = first; i < first + nr && !ret; i++)
 		ret = ontb_ntb_irq_alloc(owner_of(loop, i)->irqs, i % LOOP_PER_BRIDGE, NULL, &map);
 	return ret;
 }
 
-static int settle(struct loop *loop)
+/* Let everything end that is under way for some interrupts. */
+static int settle(struct loop *loop, unsigned int first, unsigned int nr)
 {
+	unsigned int last = (first + nr - 1) / LOOP_PER_BRIDGE;
 	int ret = 0;
 
-	for (unsigned int i = 0; i < loop->nr_bridges && !ret; i++) {
+	for (unsigned int i = first / LOOP_PER_BRIDGE; i <= last && !ret; i++) {
 		step_until_idle(&loop->bridges[i]);
 		ret = ontb_ntb_irq_settle(loop->bridges[i].sides[0].irqs, ONTB_MSI_ANY_INDEX, 0);
 	}
 	return ret;
 }
 
-int loop_grant(struct loop *loop, unsigned int nr)
+int loop_grant(struct loop *loop, unsigned int first, unsigned int nr)
 {
 	int ret = 0;
 
-	for (unsigned int i = 0; i < nr && !ret; i++)
+	for (unsigned int i = first; i < first + nr && !ret; i++)
 		ret = ontb_ntb_irq_grant(owner_of(loop, i)->irqs, i % LOOP_PER_BRIDGE, 0);
-	return ret ? ret : settle(loop);
+	return ret ? ret : settle(loop, first, nr);
 }
 
-int loop_free(struct loop *loop, unsigned int nr)
+int loop_free(struct loop *loop, unsigned int first, unsigned int nr)
 {
 	int ret = 0;
 
-	for (unsigned int i = 0; i < nr && !ret; i++)
+	for (unsigned int i = first; i < first + nr && !ret; i++)
 		ret = ontb_ntb_irq_free(owner_of(loop, i)->irqs, i % LOOP_PER_BRIDGE);
-	return ret ? ret : settle(loop);
+	return ret ? ret : settle(loop, first, nr);
 }
 
 static unsigned int virq_of(struct loop *loop, unsigned int nth)

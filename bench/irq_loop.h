@@ -31,31 +31,34 @@ int loop_open(unsigned int nr, unsigned int nr_bridges, struct loop **out);
 void loop_close(struct loop *loop);
 
 /**
- * loop_alloc() - allocate and activate interrupts 0 and on
- * @loop: Loop.
- * @nr:   How many.
+ * loop_alloc() - allocate and activate interrupts
+ * @loop:  Loop.
+ * @first: First one.
+ * @nr:    How many.
  *
  * Return: 0 or a negative errno value.
  */
-int loop_alloc(struct loop *loop, unsigned int nr);
+int loop_alloc(struct loop *loop, unsigned int first, unsigned int nr);
 
 /**
- * loop_grant() - grant interrupts 0 and on, and let the holder confirm
- * @loop: Loop.
- * @nr:   How many.
+ * loop_grant() - grant interrupts, and let the holder confirm
+ * @loop:  Loop.
+ * @first: First one.
+ * @nr:    How many.
  *
  * Return: 0 or a negative errno value.
  */
-int loop_grant(struct loop *loop, unsigned int nr);
+int loop_grant(struct loop *loop, unsigned int first, unsigned int nr);
 
 /**
- * loop_free() - free interrupts 0 and on, and let the holder confirm if it has them
- * @loop: Loop.
- * @nr:   How many.
+ * loop_free() - free interrupts, and let the holder confirm if it has them
+ * @loop:  Loop.
+ * @first: First one.
+ * @nr:    How many.
  *
  * Return: 0 or a negative errno value.
  */
-int loop_free(struct loop *loop, unsigned int nr);
+int loop_free(struct loop *loop, unsigned int first, unsigned int nr);
 
 /**
  * loop_request() - install a handler

@@ -18,8 +18,9 @@
 #define MILLION	  1000000U
 #define NR_BLOCKS 500U
 #define NR_SPREAD 4096U
-/* Interrupts of a round at least, or the clock says little. */
-#define NR_ROUND 100000U
+#define PER_BLOCK 500U
+/* Interrupts of a round at least. */
+#define NR_ROUND 50000U
 
 /* One interrupt's life */
 
@@ -27,10 +28,12 @@
  * struct life - interrupts that come and go
  * @loop: Owner and holder.
  * @nr:   How many are alive at a time.
+ * @phases: Allocation, granting, freeing.
  */
 struct life {
 	struct loop *loop;
 	unsigned int nr;
+	struct blocks phases[3];
 };
 
 static void close_life(void *ctx)
@@ -57,36 +60,52 @@ static int open_life(unsigned int nr, void **ctx)
 	return 0;
 }
 
-/* Microseconds of an interrupt. */
-static double live(const struct life *life, bool is_granted)
+/* Do something to all interrupts, a block at a time. */
+static int do_phase(struct life *life, unsigned int phase)
 {
-	unsigned int nr_times = life->nr < NR_ROUND ? NR_ROUND / life->nr : 1;
-	uint64_t start = ontb_clock_ns();
+	static int (*const fns[])(struct loop * loop, unsigned int first, unsigned int nr) = {
+		loop_alloc,
+		loop_grant,
+		loop_free,
+	};
 	int ret = 0;
 
-	for (unsigned int i = 0; i < nr_times && !ret; i++) {
-		ret = loop_alloc(life->loop, life->nr);
-		if (!ret && is_granted)
-			ret = loop_grant(life->loop, life->nr);
-		if (!ret)
-			ret = loop_free(life->loop, life->nr);
+	blocks_skip(&life->phases[phase]);
+	for (unsigned int i = 0; i < life->nr && !ret; i += PER_BLOCK) {
+		ret = fns[phase](life->loop, i, PER_BLOCK);
+		blocks_end(&life->phases[phase]);
 	}
-	return ret ? -1 : (double)(ontb_clock_ns() - start) / ((double)nr_times * life->nr) / 1e3;
+	return ret;
 }
 
-static double millions_per_second(double us)
+/* Millions of interrupts per second. */
+static double live(struct life *life, bool is_granted)
 {
-	return us < 0 ? -1 : 1 / us;
+	unsigned int nr_times = life->nr < NR_ROUND ? NR_ROUND / life->nr : 1;
+	double ns = 0;
+	int ret = 0;
+
+	for (unsigned int phase = 0; phase < ONTB_ARRAY_SIZE(life->phases); phase++)
+		blocks_start(&life->phases[phase]);
+	for (unsigned int i = 0; i < nr_times && !ret; i++) {
+		for (unsigned int phase = 0; phase < ONTB_ARRAY_SIZE(life->phases) && !ret; phase++) {
+			if (phase != 1 || is_granted)
+				ret = do_phase(life, phase);
+		}
+	}
+	for (unsigned int phase = 0; phase < ONTB_ARRAY_SIZE(life->phases); phase++)
+		ns += blocks_median(&life->phases[phase]);
+	return ret ? -1 : PER_BLOCK * 1e3 / ns;
 }
 
 static double live_granted(void *ctx)
 {
-	return millions_per_second(live(ctx, true));
+	return live(ctx, true);
 }
 
 static double live_alone(void *ctx)
 {
-	return millions_per_second(live(ctx, false));
+	return live(ctx, false);
 }
 
 /* Memory */
@@ -119,9 +138,9 @@ static size_t bytes_with(unsigned int nr, unsigned int nr_bridges)
 	before = allocated();
 	if (loop_open(nr, nr_bridges, &loop))
 		return 0;
-	if (!loop_alloc(loop, nr) && !loop_grant(loop, nr))
+	if (!loop_alloc(loop, 0, nr) && !loop_grant(loop, 0, nr))
 		after = allocated();
-	(void)loop_free(loop, nr);
+	(void)loop_free(loop, 0, nr);
 	loop_close(loop);
 	return after > before ? after - before : 0;
 }
@@ -185,7 +204,7 @@ static void empty(struct crowd *crowd, unsigned int which, unsigned int nr)
 {
 	for (unsigned int n = 0; n < crowd->nr_spread; n++)
 		loop_release(crowd->loops[which], nth_of(crowd, nr, n), crowd);
-	(void)loop_free(crowd->loops[which], nr);
+	(void)loop_free(crowd->loops[which], 0, nr);
 	loop_close(crowd->loops[which]);
 }
 
@@ -205,9 +224,9 @@ static int fill(struct crowd *crowd, unsigned int which, unsigned int nr)
 	int ret = loop_open(nr, 0, &crowd->loops[which]);
 
 	if (!ret)
-		ret = loop_alloc(crowd->loops[which], nr);
+		ret = loop_alloc(crowd->loops[which], 0, nr);
 	if (!ret)
-		ret = loop_grant(crowd->loops[which], nr);
+		ret = loop_grant(crowd->loops[which], 0, nr);
 	for (unsigned int n = 0; n < crowd->nr_spread && !ret; n++) {
 		unsigned int nth = nth_of(crowd, nr, n);
 
