@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/bytes.h"
+#include "base/crc32c.h"
 
 #define CHECK_AT 28U
 
@@ -60,25 +61,13 @@ int ontb_grant_decode(const uint8_t *buf, struct ontb_grant_msg *msg)
 	return 0;
 }
 
-/* CRC-32C (polynomial 0x1edc6f41, reflected), which finds every error that spans no more than 32 bits. */
-static uint32_t crc32c(uint32_t crc, const uint8_t *buf, size_t len)
-{
-	crc = ~crc;
-	for (size_t i = 0; i < len; i++) {
-		crc ^= buf[i];
-		for (unsigned int bit = 0; bit < 8; bit++)
-			crc = crc >> 1 ^ (crc & 1 ? 0x82f63b78U : 0);
-	}
-	return ~crc;
-}
-
 static uint32_t check_of(const uint8_t *buf, uint32_t epoch, uint32_t count)
 {
 	uint8_t place[8];
 
 	ontb_put_le32(place, epoch);
 	ontb_put_le32(place + 4, count);
-	return crc32c(crc32c(0, place, sizeof(place)), buf, CHECK_AT);
+	return ontb_crc32c(ontb_crc32c(0, place, sizeof(place)), buf, CHECK_AT);
 }
 
 void ontb_grant_seal(uint8_t *buf, uint32_t epoch, uint32_t count)
