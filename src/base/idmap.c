@@ -403,7 +403,7 @@ int ontb_idmap_find_gap(const struct ontb_idmap *map, uint64_t first, uint64_t e
 	while (nr && next_free(map, &at) && at < end && nr <= end - at) {
 		uint64_t used = at;
 
-		if (!ontb_idmap_next(map, &used) || used - at >= nr) {
+		if (nr == 1 || !ontb_idmap_next(map, &used) || used - at >= nr) {
 			*start = at;
 			return 0;
 		}
