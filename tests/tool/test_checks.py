@@ -97,6 +97,28 @@ SPDX = {
     "binary_outside_a_corpus": ("tests/x.c", b"\xff\xfe\x00", "not text"),
 }
 
+# What a program with a defect prints -> what the runner of defects must say, None for nothing.
+DEFECTS = {
+    "its_test_fails": ("not ok 1 - a_b\n# why\nok 2 - c_d\n", None),
+    "its_test_passes": ("ok 1 - a_b\nok 2 - c_d\n", "failed: none"),
+    "another_test_fails_too": ("not ok 1 - a_b\n# why\nnot ok 2 - c_d\n", "a_b alone"),
+    "it_fails_for_another_reason": ("not ok 1 - a_b\n# other\nok 2 - c_d\n", "another reason"),
+    "it_breaks_off": ("not ok 1 - a_b\n# why\n", "a_b alone"),
+}
+DEFECT = """text
+
+Fails: a_b
+Says: why
+
+--- a/src/base/x.c
++++ b/src/base/x.c
+@@ -1,3 +1,3 @@
+ one
+-two
++deux
+ three
+"""
+
 # Output of a program, exit status -> passed, failed, skipped.
 TAPS = {
     "all_well": ("1..2\nok 1 - a\nok 2 - b\n", 0, (2, 0, 0)),
@@ -158,6 +180,63 @@ def test_check_layers_accepts_the_real_tree(_case):
     equal(run_checker(TOP, "check-layers").returncode, 0)
 
 
+def load(name, path):
+    """Load a program as a module."""
+    loader = importlib.machinery.SourceFileLoader(name, str(TOP / path))
+    loader.path_stats = lambda path: (_ for _ in ()).throw(OSError())  # no compiled file beside it
+    module = importlib.util.module_from_spec(importlib.util.spec_from_loader(name, loader))
+    loader.exec_module(module)
+    return module
+
+
+class FakeCommands:
+    """Makes "programs" that print a text; the source has to be the patched one."""
+
+    compiles = ("src/base/x.c",)
+
+    def __init__(self, text):
+        self.text = text
+
+    @staticmethod
+    def compile(_name, source, out):
+        """Look at the source."""
+        equal(source.read_text(encoding="utf-8"), "one\ndeux\nthree\n", "patched source")
+        out.touch()
+
+    def link_with(self, _objects, out):
+        """Make the program."""
+        out.write_text(f"#!/bin/sh\nprintf '%s' '{self.text}'\n", encoding="utf-8")
+        out.chmod(0o755)
+
+
+def judge_defect(case, text, source, patch):
+    """What the runner of defects says of a patch to a tree with one source file."""
+    runner = load("ontb_defects", "tests/defects/run.py")
+    runner.TOP = pathlib.Path(case.path("tree"))
+    (runner.TOP / "src/base").mkdir(parents=True)
+    (runner.TOP / "src/base/x.c").write_text(source, encoding="utf-8")
+    return runner.judge(FakeCommands(text), pathlib.Path(case.write_file("x.patch", patch)), {"a_b", "c_d"})
+
+
+def test_defects_runner_finds_a_patch_that_does_not_apply_any_more(case):
+    why = judge_defect(case, "", "one\nzwei\nthree\n", DEFECT)
+    check("does not apply any more" in str(why), why)
+
+
+def test_defects_runner_finds_a_patch_that_says_nothing_of_its_test(case):
+    why = judge_defect(case, "", "one\ntwo\nthree\n", DEFECT.replace("Fails: a_b", "Fails: e_f"))
+    check("does not say which test" in str(why), why)
+
+
+def test_defects_runner_finds_a_patch_to_a_file_that_the_program_lacks(case):
+    FakeCommands.compiles, compiles = (), FakeCommands.compiles
+    try:
+        why = judge_defect(case, "", "one\ntwo\nthree\n", DEFECT)
+    finally:
+        FakeCommands.compiles = compiles
+    check("is not in the program" in str(why), why)
+
+
 def add(name, function):
     """Add a generated test."""
     globals()[f"test_{name}"] = function
@@ -184,10 +263,12 @@ def add_tests():
             equal(done.returncode, 1, done.stdout)
             check(path in done.stdout and word in done.stdout, done.stdout)
         add(f"check_spdx_finds_{name}", spdx)
-    loader = importlib.machinery.SourceFileLoader("ontb_run", str(TOP / "tests/run"))
-    loader.path_stats = lambda path: (_ for _ in ()).throw(OSError())  # no compiled file beside it
-    runner = importlib.util.module_from_spec(importlib.util.spec_from_loader("ontb_run", loader))
-    loader.exec_module(runner)
+    for name, (text, word) in DEFECTS.items():
+        def defects(case, text=text, word=word):
+            why = judge_defect(case, text, "one\ntwo\nthree\n", DEFECT)
+            check(word in why if word else why is None, why)
+        add(f"defects runner: {name}", defects)
+    runner = load("ontb_run", "tests/run")
     for name, (text, status, want) in TAPS.items():
         def taps(_case, text=text, status=status, want=want):
             got = runner.Tap()
