@@ -97,6 +97,37 @@ SPDX = {
     "binary_outside_a_corpus": ("tests/x.c", b"\xff\xfe\x00", "not text"),
 }
 
+# What a page that names functions and tests says -> what check-docs must say, None for nothing.
+NAMES = {
+    "right_names": ("`thing_do()` in `src/base/x.c`, `a_thing_is_done`, `another_thing_is_done`, `struct thing` in `src/base/x.c`", None),
+    "a_function_that_is_not_there": ("`thing_undo()`", "no function thing_undo"),
+    "a_function_that_is_only_called": ("`thing_call()`", "no function thing_call"),
+    "a_function_that_is_only_declared": ("`thing_say()`", "no function thing_say"),
+    "a_function_in_another_file": ("`thing_do()` in `src/base/y.h`", "src/base/y.h has no function thing_do"),
+    "the_second_function_in_another_file": ("`thing_do()` and `thing_go()` in `src/base/x.c`", "no function thing_go"),
+    "a_structure_that_is_not_there": ("`struct other`", "no structure other"),
+    "a_test_that_is_not_there": ("`a_thing_is_undone`", "no test a_thing_is_undone"),
+    "a_path_that_is_not_there": ("`src/base/z.c`", "src/base/z.c is not there"),
+    "names_of_linux": ("## In Linux\n\n`thing_undo()`, `a_thing_is_undone`\n\n## Here\n", None),
+    "names_after_those_of_linux": ("## In Linux\n\n`x()`\n\n## Here\n\n`thing_undo()`\n", "no function thing_undo"),
+}
+NAMED_C = SPDX_C + """struct thing {
+	int x;
+};
+
+void thing_say(void);
+
+int thing_do(struct thing *thing,
+	     int x)
+{
+	return thing_call(x);
+}
+"""
+NAMED_TESTS = {
+    "tests/x.c": SPDX_C + "static void a_thing_is_done(void **state)\n{\n}\n",
+    "tests/x.py": "def test_another_thing_is_done(case):\n    pass\n",
+}
+
 # What a program with a defect prints -> what the runner of defects must say, None for nothing.
 DEFECTS = {
     "its_test_fails": ("not ok 1 - a_b\n# why\nok 2 - c_d\n", None),
@@ -263,6 +294,14 @@ def add_tests():
             equal(done.returncode, 1, done.stdout)
             check(path in done.stdout and word in done.stdout, done.stdout)
         add(f"check_spdx_finds_{name}", spdx)
+    for name, (text, word) in NAMES.items():
+        def names(case, text=text, word=word):
+            files = {"src/base/x.c": NAMED_C, "docs/README.md": "[a](defects.md)", "docs/defects.md": text, "Makefile": "",
+                     **NAMED_TESTS}
+            done = run_checker(tree(case, files), "check-docs")
+            equal(done.returncode, 1 if word else 0, done.stdout)
+            check(not word or word in done.stdout, done.stdout)
+        add(f"check_docs: {name}", names)
     for name, (text, word) in DEFECTS.items():
         def defects(case, text=text, word=word):
             why = judge_defect(case, text, "one\ntwo\nthree\n", DEFECT)
