@@ -88,11 +88,14 @@ static int start_locked(struct ontb_cpu *cpu) ONTB_MUST_HOLD(cpu->lock)
 	ontb_lapic_set_online(cpu->lapic, true);
 	if (!cpu->is_stepped)
 		ret = -pthread_create(&cpu->thread, NULL, run, cpu);
-	if (ret)
+	if (ret) {
 		ontb_lapic_set_online(cpu->lapic, false);
-	else
-		cpu->state = ONTB_CPU_RUNNING;
-	return ret;
+		return ret;
+	}
+	cpu->state = ONTB_CPU_RUNNING;
+	if (cpu->is_stepped)
+		atomic_store(&cpu->gate, ONTB_CPU_OPEN);
+	return 0;
 }
 
 int ontb_cpu_start(struct ontb_cpu *cpu)
@@ -113,6 +116,17 @@ static void set_state(struct ontb_cpu *cpu, enum ontb_cpu_state state)
 	ontb_unlock(&cpu->lock);
 }
 
+/* Let nobody step it any more. Return: whether nobody does. */
+static bool close_gate_locked(struct ontb_cpu *cpu) ONTB_MUST_HOLD(cpu->lock)
+{
+	uint32_t gate = atomic_load(&cpu->gate);
+
+	while (!atomic_compare_exchange_weak(&cpu->gate, &gate,
+					     gate >= ONTB_CPU_INSIDE ? ONTB_CPU_AWAITED : ONTB_CPU_CLOSED))
+		;
+	return gate < ONTB_CPU_INSIDE;
+}
+
 /* Whether the caller is the one who stops it; otherwise it is stopped, by somebody else or all along. */
 static bool begin_stop(struct ontb_cpu *cpu)
 {
@@ -124,7 +138,7 @@ static bool begin_stop(struct ontb_cpu *cpu)
 	is_mine = cpu->state == ONTB_CPU_RUNNING;
 	if (is_mine)
 		cpu->state = ONTB_CPU_STOPPING;
-	while (is_mine && cpu->is_inside)
+	while (is_mine && !close_gate_locked(cpu))
 		(void)pthread_cond_wait(&cpu->changed, &cpu->lock.mutex);
 	ontb_unlock(&cpu->lock);
 	return is_mine;
@@ -151,23 +165,24 @@ int ontb_cpu_stop(struct ontb_cpu *cpu)
 
 static int enter(struct ontb_cpu *cpu)
 {
-	int ret = 1;
+	uint32_t gate = ONTB_CPU_OPEN;
 
-	ontb_lock(&cpu->lock);
-	if (cpu->state != ONTB_CPU_RUNNING)
-		ret = 0;
-	else if (cpu->is_inside)
-		ret = -EBUSY;
-	else
-		cpu->is_inside = true;
-	ontb_unlock(&cpu->lock);
-	return ret;
+	if (ontb_likely(atomic_compare_exchange_strong_explicit(&cpu->gate, &gate, ONTB_CPU_INSIDE,
+								memory_order_acquire, memory_order_relaxed)))
+		return 1;
+	return gate == ONTB_CPU_INSIDE ? -EBUSY : 0;
 }
 
 static void leave(struct ontb_cpu *cpu)
 {
+	uint32_t gate = ONTB_CPU_INSIDE;
+
+	if (ontb_likely(atomic_compare_exchange_strong_explicit(&cpu->gate, &gate, ONTB_CPU_OPEN, memory_order_release,
+								memory_order_relaxed)))
+		return;
+	/* Somebody waits, and looks with the lock held. */
 	ontb_lock(&cpu->lock);
-	cpu->is_inside = false;
+	atomic_store(&cpu->gate, ONTB_CPU_CLOSED);
 	(void)pthread_cond_broadcast(&cpu->changed);
 	ontb_unlock(&cpu->lock);
 }

@@ -30,6 +30,20 @@ enum ontb_cpu_state {
 };
 
 /**
+ * enum ontb_cpu_gate - who may step a CPU
+ * @ONTB_CPU_CLOSED: Nobody: it does not run, or has a thread.
+ * @ONTB_CPU_OPEN:   Whoever comes first.
+ * @ONTB_CPU_INSIDE: Somebody steps it just now.
+ * @ONTB_CPU_AWAITED: Likewise, and closes it when he leaves, because somebody waits to stop it.
+ */
+enum ontb_cpu_gate {
+	ONTB_CPU_CLOSED,
+	ONTB_CPU_OPEN,
+	ONTB_CPU_INSIDE,
+	ONTB_CPU_AWAITED,
+};
+
+/**
  * struct ontb_cpu - a CPU
  * @lapic:       Its local APIC. Constant.
  * @is_stepped:  It has no thread. Constant.
@@ -38,10 +52,10 @@ enum ontb_cpu_state {
  * @arg:         For @entry, likewise.
  * @thread:      Its thread, while it is not stopped and not stepped. Written by start.
  * @should_stop: Its thread takes nothing more.
- * @lock:        Leaf lock of @state, @is_inside and @thread.
- * @changed:     Signalled when one of them changes.
+ * @lock:        Leaf lock of @state and @thread.
+ * @changed:     Signalled when @state changes, or @gate is closed by who left.
  * @state:       enum ontb_cpu_state.
- * @is_inside:   Somebody steps it just now.
+ * @gate:        enum ontb_cpu_gate. Opened and awaited under @lock; entered and left without it. Atomic.
  */
 struct ontb_cpu {
 	struct ontb_lapic *lapic;
@@ -54,7 +68,7 @@ struct ontb_cpu {
 	struct ontb_lock lock;
 	pthread_cond_t changed;
 	enum ontb_cpu_state state;
-	bool is_inside;
+	_Atomic uint32_t gate;
 };
 
 /**

@@ -136,29 +136,44 @@ bool ontb_lapic_has_request(const struct ontb_lapic *lapic)
 	return next_vector(lapic) >= 0;
 }
 
+/* Bits in service are the CPU's own: others only look, so loads and stores will do. */
+static void set_in_service(struct ontb_lapic *lapic, unsigned int vector, bool is_in_service)
+{
+	_Atomic uint64_t *word = &lapic->isr[vector / 64];
+	uint64_t bit = 1ULL << (vector % 64), bits = atomic_load_explicit(word, memory_order_relaxed);
+
+	atomic_store_explicit(word, is_in_service ? bits | bit : bits & ~bit, memory_order_release);
+}
+
+static void take_vector(struct ontb_lapic *lapic, unsigned int vector)
+{
+	set_in_service(lapic, vector, true);
+	/* A message that comes from here on is a new interrupt. */
+	atomic_fetch_and(&lapic->irr[vector / 64], ~(1ULL << (vector % 64)));
+	add_own(&lapic->nr_taken);
+}
+
 unsigned int ontb_lapic_acknowledge(struct ontb_lapic *lapic)
 {
 	int vector = next_vector(lapic);
-	uint64_t bit;
 
 	if (vector < 0) {
 		/* "Spurious Interrupt": no bit in service, so no end of interrupt either. */
 		add_own(&lapic->nr_spurious);
 		return atomic_load(&lapic->svr) & 0xff;
 	}
-	bit = 1ULL << (vector % 64);
-	atomic_fetch_or(&lapic->isr[vector / 64], bit);
-	/* A message that comes from here on is a new interrupt. */
-	atomic_fetch_and(&lapic->irr[vector / 64], ~bit);
-	add_own(&lapic->nr_taken);
+	take_vector(lapic, (unsigned int)vector);
 	return (unsigned int)vector;
 }
 
 bool ontb_lapic_take(struct ontb_lapic *lapic, unsigned int *vector)
 {
-	if (!ontb_lapic_has_request(lapic))
+	int next = next_vector(lapic);
+
+	if (next < 0)
 		return false;
-	*vector = ontb_lapic_acknowledge(lapic);
+	take_vector(lapic, (unsigned int)next);
+	*vector = (unsigned int)next;
 	return true;
 }
 
@@ -168,7 +183,7 @@ static void end_interrupt(struct ontb_lapic *lapic)
 
 	if (vector < 0)
 		return;
-	atomic_fetch_and(&lapic->isr[vector / 64], ~(1ULL << (vector % 64)));
+	set_in_service(lapic, (unsigned int)vector, false);
 	add_own(&lapic->nr_eois);
 }
 
@@ -227,9 +242,6 @@ static void write_valid(struct ontb_lapic *lapic, unsigned int reg, uint64_t val
 	case ONTB_APIC_TPR:
 		atomic_store(&lapic->tpr, (uint32_t)value);
 		break;
-	case ONTB_APIC_EOI:
-		end_interrupt(lapic);
-		break;
 	case ONTB_APIC_SVR:
 		atomic_store(&lapic->svr, (uint32_t)value);
 		break;
@@ -274,6 +286,11 @@ void ontb_lapic_write(struct ontb_lapic *lapic, unsigned int reg, uint64_t value
 {
 	uint64_t bits;
 
+	/* The CPU does this itself, and looks for the next request after it. */
+	if (ontb_likely(reg == ONTB_APIC_EOI && !value)) {
+		end_interrupt(lapic);
+		return;
+	}
 	if (!writable_bits(reg, &bits)) {
 		complain(lapic, "store", reg, value, "there is none that can be written");
 		return;
@@ -284,7 +301,7 @@ void ontb_lapic_write(struct ontb_lapic *lapic, unsigned int reg, uint64_t value
 	}
 	write_valid(lapic, reg, value);
 	/* A lower priority may have made a request deliverable, and another thread may have done this for a sleeping CPU. */
-	if (reg == ONTB_APIC_TPR || reg == ONTB_APIC_EOI)
+	if (reg == ONTB_APIC_TPR)
 		ontb_lapic_kick(lapic);
 }
 
