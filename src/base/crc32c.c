@@ -35,12 +35,19 @@ __attribute__((target("sse4.2"))) static uint32_t crc32c_by_instruction(uint32_t
 {
 	const uint8_t *bytes = buf;
 	uint64_t sum = ~crc, word;
+	uint32_t half;
 
 	for (; len >= sizeof(word); len -= sizeof(word), bytes += sizeof(word)) {
 		memcpy(&word, bytes, sizeof(word));
 		sum = __builtin_ia32_crc32di(sum, word);
 	}
 	crc = (uint32_t)sum;
+	if (len >= sizeof(half)) {
+		memcpy(&half, bytes, sizeof(half));
+		crc = __builtin_ia32_crc32si(crc, half);
+		bytes += sizeof(half);
+		len -= sizeof(half);
+	}
 	for (; len; len--)
 		crc = __builtin_ia32_crc32qi(crc, *bytes++);
 	return ~crc;

@@ -15,8 +15,8 @@
 
 void ontb_irqs_kick(struct ontb_ntb_irqs *irqs)
 {
-	atomic_store(&irqs->is_kicked, true);
-	if (irqs->worker)
+	/* If it is set, a run that takes it back has not begun to look, and will see what was done before this call. */
+	if (irqs->worker && !atomic_exchange(&irqs->is_kicked, true))
 		ontb_worker_kick(irqs->worker);
 }
 
