@@ -9,7 +9,7 @@ GUEST_REPEAT := 20
 FUZZ_SECONDS := 60
 
 .DEFAULT_GOAL := all
-.PHONY: all help run run-guests check check-repeat bench lint fuzz install uninstall clean deps-build deps-check deps-guest
+.PHONY: all help run run-guests check check-repeat bench lint fuzz install uninstall deb check-deb check-deb-fresh clean deps-build deps-check deps-guest
 
 all: $(BUILD)/build.ninja ## build the command and the library into ./build
 	@ninja -C $(BUILD)
@@ -62,6 +62,17 @@ install: all ## install below PREFIX (and DESTDIR)
 
 uninstall: ## remove what "make install" installed
 	@ninja -C $(BUILD) uninstall
+
+deb: ## Debian packages, into ./build/deb
+	@scripts/deps build deb
+	@packaging/build-deb
+
+check-deb: deb ## the packages: lintian, and programs built with what they hold
+	@tests/deb/run $(BUILD)/deb
+
+check-deb-fresh: deb ## the packages installed in a fresh Debian 12, which is fetched
+	@scripts/deps fresh
+	@tests/deb/fresh $(BUILD)/deb
 
 clean: ## remove ./build
 	@rm -rf $(BUILD)
