@@ -543,7 +543,7 @@ static void count_own(const struct ontb_ntb_irqs *irqs, const struct ontb_own *o
 	status->nr_quarantined += own->state == ONTB_OWN_FREEING;
 	status->nr_moving += own->is_moving;
 	for (unsigned int peer = 0; own->nr_holders && peer < irqs->nr_peers; peer++) {
-		enum ontb_grant_state state = own->grants[peer].state;
+		enum ontb_grant_state state = ontb_own_of_peer(irqs, own, peer)->state;
 
 		status->nr_granted += state == ONTB_GRANT_GRANTED || state == ONTB_GRANT_MOVING;
 	}

@@ -48,7 +48,7 @@ struct ontb_grant_link {
  * @ONTB_GRANT_MOVING:   The message before, maybe the present one.
  * @ONTB_GRANT_REVOKING: Maybe any message it was told.
  */
-enum ontb_grant_state {
+enum __attribute__((packed)) ontb_grant_state {
 	ONTB_GRANT_NONE,
 	ONTB_GRANT_GRANTING,
 	ONTB_GRANT_GRANTED,
@@ -83,7 +83,7 @@ struct ontb_grant {
  * @ONTB_OWN_LIVE:    Can be granted.
  * @ONTB_OWN_FREEING: In quarantine.
  */
-enum ontb_own_state {
+enum __attribute__((packed)) ontb_own_state {
 	ONTB_OWN_FREE,
 	ONTB_OWN_NEW,
 	ONTB_OWN_LIVE,
@@ -97,7 +97,7 @@ enum ontb_own_state {
  * @ONTB_DRAIN_UNDER_WAY: The present one does.
  * @ONTB_DRAIN_AGAIN:     Another peer has returned it since that one was started.
  */
-enum ontb_own_drain {
+enum __attribute__((packed)) ontb_own_drain {
 	ONTB_DRAIN_NONE,
 	ONTB_DRAIN_QUEUED,
 	ONTB_DRAIN_UNDER_WAY,
@@ -105,11 +105,14 @@ enum ontb_own_drain {
 };
 
 /**
- * struct ontb_own - an own interrupt; under the lock unless said
- * @state:        State.
- * @gen:          Latest generation. Never goes back, whoever the index belongs to.
+ * struct ontb_own - an own interrupt, a cache line; under the lock unless said
  * @data:         The interrupt, while it has a message or one is being withdrawn.
  * @msg:          Present message.
+ * @next:         In the worker's list.
+ * @next_drain:   In the list of those that the next or the present drain covers.
+ * @gen:          Latest generation. Never goes back, whoever the index belongs to.
+ * @state:        State.
+ * @drain:        Whether messages may still be on their way to its handlers.
  * @has_msg:      There is one.
  * @is_moving:    The interrupt waits for ontb_irq_move_complete().
  * @is_busy:      The worker is at work on it without the lock.
@@ -121,17 +124,15 @@ enum ontb_own_drain {
  * @nr_old:       Peers with has_old.
  * @guard_bit:    Which of its two places in the guard is for @msg.
  * @is_let_in:    Per place, whether a message passes. Written by the worker.
- * @guard_msg:    Per place, which one. Written by the worker.
- * @drain:        Whether messages may still be on their way to its handlers.
- * @next:         In the worker's list.
- * @next_drain:   In the list of those that the next or the present drain covers.
- * @grants:       Per peer.
  */
 struct ontb_own {
-	enum ontb_own_state state;
-	uint32_t gen;
 	struct ontb_irq_data *data;
 	struct ontb_msi_msg msg;
+	struct ontb_own *next;
+	struct ontb_own *next_drain;
+	uint32_t gen;
+	enum ontb_own_state state;
+	enum ontb_own_drain drain;
 	bool has_msg;
 	bool is_moving;
 	bool is_busy;
@@ -143,11 +144,14 @@ struct ontb_own {
 	uint8_t nr_old;
 	uint8_t guard_bit;
 	bool is_let_in[2];
-	struct ontb_msi_msg guard_msg[2];
-	enum ontb_own_drain drain;
-	struct ontb_own *next;
-	struct ontb_own *next_drain;
-	struct ontb_grant *grants;
+};
+
+/**
+ * struct ontb_own_guard - what the guard lets in for an own interrupt; under the lock
+ * @msgs: Per place, which message. Written by the worker.
+ */
+struct ontb_own_guard {
+	struct ontb_msi_msg msgs[2];
 };
 
 /**
@@ -300,7 +304,8 @@ struct ontb_session {
  * @nr_held:      Interrupts of peers that can be raised. Atomic.
  * @nr_triggers:  Raised by tables that are gone. Atomic.
  * @owns:         Own interrupts, by index.
- * @grants:       Of all of them.
+ * @grants:       Of all of them, see ontb_own_of_peer().
+ * @guards:       Of all of them, NULL without a guard.
  */
 struct ontb_ntb_irqs {
 	struct ontb_ntb *ntb;
@@ -340,9 +345,24 @@ struct ontb_ntb_irqs {
 	_Atomic uint64_t nr_triggers;
 	struct ontb_own *owns;
 	struct ontb_grant *grants;
+	struct ontb_own_guard *guards;
 };
 
 /* own.c: all with the lock held */
+
+/**
+ * ontb_own_of_peer() - what a peer has of an own interrupt
+ * @irqs: Interrupts of a bridge.
+ * @own:  Own interrupt.
+ * @peer: Peer.
+ *
+ * Return: Its grant.
+ */
+static inline struct ontb_grant *ontb_own_of_peer(const struct ontb_ntb_irqs *irqs, const struct ontb_own *own,
+						  unsigned int peer)
+{
+	return &irqs->grants[(size_t)(own - irqs->owns) * irqs->nr_peers + peer];
+}
 
 /**
  * ontb_own_init() - no own interrupts yet

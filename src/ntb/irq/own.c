@@ -18,18 +18,26 @@ int ontb_own_init(struct ontb_ntb_irqs *irqs)
 	if (!irqs->owns)
 		return -ENOMEM;
 	irqs->grants = calloc((size_t)nr * irqs->nr_peers, sizeof(*irqs->grants));
-	if (!irqs->grants) {
-		free(irqs->owns);
-		return -ENOMEM;
+	if (!irqs->grants)
+		goto free_owns;
+	if (irqs->config.use_guard) {
+		irqs->guards = calloc(nr, sizeof(*irqs->guards));
+		if (!irqs->guards)
+			goto free_grants;
 	}
-	for (unsigned int i = 0; i < nr; i++)
-		irqs->owns[i].grants = irqs->grants + (size_t)i * irqs->nr_peers;
 	irqs->work_end = &irqs->work;
 	return 0;
+
+free_grants:
+	free(irqs->grants);
+free_owns:
+	free(irqs->owns);
+	return -ENOMEM;
 }
 
 void ontb_own_fini(struct ontb_ntb_irqs *irqs)
 {
+	free(irqs->guards);
 	free(irqs->grants);
 	free(irqs->owns);
 }
@@ -72,7 +80,7 @@ static struct ontb_grant *first_of(const struct ontb_grant_link *list)
 static void say(struct ontb_ntb_irqs *irqs, struct ontb_own *own, struct ontb_session *session)
 	ONTB_MUST_HOLD(irqs->lock)
 {
-	struct ontb_grant *grant = &own->grants[session->peer];
+	struct ontb_grant *grant = ontb_own_of_peer(irqs, own, session->peer);
 
 	grant->gen = ++own->gen;
 	grant->is_dirty = true;
@@ -206,7 +214,7 @@ void ontb_own_update(struct ontb_ntb_irqs *irqs, struct ontb_own *own)
 
 int ontb_own_grant(struct ontb_ntb_irqs *irqs, struct ontb_own *own, struct ontb_session *session)
 {
-	struct ontb_grant *grant = &own->grants[session->peer];
+	struct ontb_grant *grant = ontb_own_of_peer(irqs, own, session->peer);
 
 	if (grant->state == ONTB_GRANT_REVOKING)
 		return -EBUSY;
@@ -221,7 +229,7 @@ int ontb_own_grant(struct ontb_ntb_irqs *irqs, struct ontb_own *own, struct ontb
 static void take_back(struct ontb_ntb_irqs *irqs, struct ontb_own *own, struct ontb_session *session)
 	ONTB_MUST_HOLD(irqs->lock)
 {
-	struct ontb_grant *grant = &own->grants[session->peer];
+	struct ontb_grant *grant = ontb_own_of_peer(irqs, own, session->peer);
 
 	if (grant->state == ONTB_GRANT_NONE || grant->state == ONTB_GRANT_REVOKING)
 		return;
@@ -235,7 +243,7 @@ static void take_back(struct ontb_ntb_irqs *irqs, struct ontb_own *own, struct o
 
 bool ontb_own_revoke(struct ontb_ntb_irqs *irqs, struct ontb_own *own, struct ontb_session *session)
 {
-	if (own->grants[session->peer].state == ONTB_GRANT_NONE)
+	if (ontb_own_of_peer(irqs, own, session->peer)->state == ONTB_GRANT_NONE)
 		return false;
 	take_back(irqs, own, session);
 	ontb_own_update(irqs, own);
@@ -253,7 +261,7 @@ void ontb_own_revoke_all(struct ontb_ntb_irqs *irqs, struct ontb_own *own)
 static void move(struct ontb_ntb_irqs *irqs, struct ontb_own *own, struct ontb_session *session)
 	ONTB_MUST_HOLD(irqs->lock)
 {
-	struct ontb_grant *grant = &own->grants[session->peer];
+	struct ontb_grant *grant = ontb_own_of_peer(irqs, own, session->peer);
 
 	if (grant->state == ONTB_GRANT_NONE)
 		return;
@@ -269,7 +277,7 @@ static void move(struct ontb_ntb_irqs *irqs, struct ontb_own *own, struct ontb_s
 static void withdraw(struct ontb_ntb_irqs *irqs, struct ontb_own *own) ONTB_MUST_HOLD(irqs->lock)
 {
 	for (unsigned int peer = 0; peer < irqs->nr_peers; peer++) {
-		struct ontb_grant *grant = &own->grants[peer];
+		struct ontb_grant *grant = ontb_own_of_peer(irqs, own, peer);
 
 		take_back(irqs, own, &irqs->sessions[peer]);
 		if (grant->state != ONTB_GRANT_NONE)
@@ -329,9 +337,8 @@ struct ontb_own *ontb_own_to_say(struct ontb_ntb_irqs *irqs, struct ontb_session
 
 void ontb_own_said(struct ontb_ntb_irqs *irqs, struct ontb_session *session, struct ontb_own *own)
 {
-	struct ontb_grant *grant = &own->grants[session->peer];
+	struct ontb_grant *grant = ontb_own_of_peer(irqs, own, session->peer);
 
-	(void)irqs;
 	grant->is_told = true;
 	grant->is_dirty = false;
 	link_last(&session->to_confirm, grant);
@@ -339,7 +346,7 @@ void ontb_own_said(struct ontb_ntb_irqs *irqs, struct ontb_session *session, str
 
 void ontb_own_postpone(struct ontb_ntb_irqs *irqs, struct ontb_session *session, struct ontb_own *own)
 {
-	struct ontb_grant *grant = &own->grants[session->peer];
+	struct ontb_grant *grant = ontb_own_of_peer(irqs, own, session->peer);
 
 	grant->since_ns = ontb_irqs_now(irqs);
 	link_last(&session->to_say, grant);
@@ -368,7 +375,7 @@ bool ontb_own_confirmed(struct ontb_ntb_irqs *irqs, struct ontb_session *session
 	if (msg->index >= irqs->config.nr_irqs)
 		return false;
 	own = &irqs->owns[msg->index];
-	grant = &own->grants[session->peer];
+	grant = ontb_own_of_peer(irqs, own, session->peer);
 	if (msg->type == ONTB_GRANT_GRANT_ACK) {
 		if (!confirmed_grant(own, grant, msg->gen))
 			return false;
@@ -387,9 +394,9 @@ void ontb_own_peer_gone(struct ontb_ntb_irqs *irqs, struct ontb_session *session
 	for (unsigned int i = 0; i < irqs->config.nr_irqs; i++) {
 		struct ontb_own *own = &irqs->owns[i];
 
-		if (own->grants[session->peer].state == ONTB_GRANT_NONE)
+		if (ontb_own_of_peer(irqs, own, session->peer)->state == ONTB_GRANT_NONE)
 			continue;
-		returned(irqs, own, &own->grants[session->peer]);
+		returned(irqs, own, ontb_own_of_peer(irqs, own, session->peer));
 		ontb_own_update(irqs, own);
 	}
 }

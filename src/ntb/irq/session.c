@@ -420,7 +420,7 @@ static bool let_in(struct ontb_ntb_irqs *irqs, struct ontb_own *own)
 	ret = ontb_ntb_guard_set(irqs->ntb, ontb_own_guard_place(irqs, own, bit), &msg);
 	ontb_lock(&irqs->lock);
 	own->is_let_in[bit] = !ret;
-	own->guard_msg[bit] = msg;
+	irqs->guards[own - irqs->owns].msgs[bit] = msg;
 	ontb_own_update(irqs, own);
 	ontb_unlock(&irqs->lock);
 	if (ret)
@@ -432,10 +432,12 @@ static bool let_in(struct ontb_ntb_irqs *irqs, struct ontb_own *own)
 
 static bool is_let_in(const struct ontb_ntb_irqs *irqs, const struct ontb_own *own)
 {
-	const struct ontb_msi_msg *passes = &own->guard_msg[own->guard_bit];
+	const struct ontb_msi_msg *passes;
 
-	return !irqs->config.use_guard ||
-	       (own->is_let_in[own->guard_bit] && passes->addr == own->msg.addr && passes->data == own->msg.data);
+	if (!irqs->guards)
+		return true;
+	passes = &irqs->guards[own - irqs->owns].msgs[own->guard_bit];
+	return own->is_let_in[own->guard_bit] && passes->addr == own->msg.addr && passes->data == own->msg.data;
 }
 
 /* The next thing to say about own interrupts. Return: Whether there was one that could be said. */
