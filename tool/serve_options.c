@@ -118,8 +118,9 @@ static const char usage[] = "usage: openntb serve [OPTION...]\n"
 			    "  --log-level LEVEL       error, warning, notice (default), info or debug\n"
 			    "  --hold-doorbells-after-message MS\n"
 			    "                          work-around for ntb_perf of Linux 6.12 to 7.3, which forgets\n"
-			    "                          a doorbell that comes before it is ready: hold doorbell\n"
-			    "                          interrupts until MS after the last message (default 0, off)\n"
+			    "                          a doorbell that comes before it is ready: after a message\n"
+			    "                          hold doorbell interrupts until the guest has looked at its\n"
+			    "                          link, for MS at most, 5000 is plenty (default 0, off)\n"
 			    "  --help                  print this\n";
 
 void ontb_serve_options_print_help(void)

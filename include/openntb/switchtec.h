@@ -25,9 +25,10 @@ struct ontb_trace;
  * @nr_req_ids:  Entries of each requester id table, 2..512.
  * @nr_guard_slots: Messages that the guard of a port can hold, 0..16384; 0 for a part without one. A port's guard is an extension
  *               that the real part does not have: off until the host looks for it and switches it on.
- * @hold_doorbells_after_message_ns: Work-around, 0 = off. Doorbell interrupts of a port are held back until this long
- *               after the last message register written to it. Linux's ntb_perf (6.12, 7.3) forgets a doorbell that
- *               arrives before its own link-up work has run and then waits for ever.
+ * @hold_doorbells_after_message_ns: Work-around, 0 = off. After a message to a port its doorbell interrupts are held back until
+ *               its host has read the link's status, or for this long. Linux's ntb_perf (6.12, 7.3) forgets a doorbell that
+ *               arrives before ntb_hw_switchtec has noted that the link is up, which it does just before it reads that
+ *               status, and then waits for ever.
  * @trace:       Where events go, see ontb_trace_open(), or NULL. Owned by the caller, must outlive the bridge.
  * @wake:        Called when a timer appears (see ontb_bridge_run_timers()); may be NULL if no work-around is on. Runs in
  *               any thread, must not block.

@@ -8,8 +8,8 @@ import sys
 import clients
 from harness import Setup, expect, main, process, test
 
-PAIR = Setup(cpus=1, vectors=4, serve=("--hold-doorbells-after-message", "20"))
-PAIR_2 = Setup(cpus=2, serve=("--hold-doorbells-after-message", "20"))
+PAIR = Setup(cpus=1, vectors=4, serve=("--hold-doorbells-after-message", "5000"))
+PAIR_2 = Setup(cpus=2, serve=("--hold-doorbells-after-message", "5000"))
 BYTES = 256 << 20
 TCP_SECONDS = 600
 

@@ -12,7 +12,7 @@ OPTIONS = "-p 19 -w 65536"
 SECONDS = 900
 # ntb_perf of Linux 6.12 loses a doorbell that comes before its link work has run, and
 # then hangs; the server's option of this name is the remedy.
-HOLD = ("--hold-doorbells-after-message", "20")
+HOLD = ("--hold-doorbells-after-message", "5000")
 # The script writes a scratchpad through a window and reads it on the other side a few
 # milliseconds later, from memory; and it looks for an interrupt as soon after it was sent. QEMU
 # posts the write, so it has arrived when the server has run, and the interrupt when the other

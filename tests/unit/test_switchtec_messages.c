@@ -343,6 +343,34 @@ static void held_doorbell_interrupts_after_the_last_message(void **state)
 	rig_close(&rig);
 }
 
+/* Like Linux's driver: it has noted that the link is up when it reads this. */
+static void held_doorbell_interrupts_when_the_host_looks_at_its_link(void **state)
+{
+	const uint64_t status = ontb_sw_pff(ontb_sw_vep_pff(1)) + ONTB_SW_PFF_LINK_STATUS;
+	struct rig rig;
+
+	(void)state;
+	hold_open(&rig, 3600 * ONTB_NS_PER_S);
+	w32(&rig, 0, db(0, OMSG(0)), 1);
+	w64(&rig, 0, db(0, ODB), TO_PORT_1);
+	assert_int_equal(rig.hosts[1].vectors[1], 0);
+	(void)r32(&rig, 0, status);
+	assert_int_equal(rig.hosts[1].vectors[1], 0);
+	assert_int_not_equal(r32(&rig, 1, status), 0);
+	assert_int_equal(rig.hosts[1].vectors[1], 1);
+	/* Until the next message nothing waits. */
+	w64(&rig, 1, db(1, IDB), TO_PORT_1);
+	w64(&rig, 0, db(0, ODB), TO_PORT_1);
+	assert_int_equal(rig.hosts[1].vectors[1], 2);
+	w32(&rig, 0, db(0, OMSG(0)), 3);
+	w64(&rig, 1, db(1, IDB), TO_PORT_1);
+	w64(&rig, 0, db(0, ODB), TO_PORT_1);
+	assert_int_equal(rig.hosts[1].vectors[1], 2);
+	assert_true(ontb_bridge_run_timers(rig.bridge, UINT64_MAX - 1) == UINT64_MAX);
+	assert_int_equal(rig.hosts[1].vectors[1], 3);
+	rig_close(&rig);
+}
+
 static void held_doorbell_that_was_cleared_or_masked_does_not_interrupt(void **state)
 {
 	uint64_t hold = 3600 * ONTB_NS_PER_S;
@@ -397,6 +425,7 @@ int main(void)
 		cmocka_unit_test(message_to_a_partition_without_map_goes_nowhere),
 		cmocka_unit_test(pending_bits_of_msix_show_what_is_held_back),
 		cmocka_unit_test(held_doorbell_interrupts_after_the_last_message),
+		cmocka_unit_test(held_doorbell_interrupts_when_the_host_looks_at_its_link),
 		cmocka_unit_test(held_doorbell_that_was_cleared_or_masked_does_not_interrupt),
 		cmocka_unit_test(hold_ends_with_a_reset),
 	};

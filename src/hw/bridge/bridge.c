@@ -79,6 +79,12 @@ void ontb_bridge_message_came(struct ontb_port *port)
 		ontb_doorbell_hold(port, ontb_clock_ns() + bridge->doorbell_hold_ns);
 }
 
+void ontb_bridge_message_done(struct ontb_port *port)
+{
+	if (port->bridge->doorbell_hold_ns)
+		ontb_doorbell_end_hold(port);
+}
+
 void ontb_bridge_want_timer(struct ontb_bridge *bridge, uint64_t deadline_ns)
 {
 	bool is_news;

@@ -113,4 +113,12 @@ void ontb_bridge_want_timer(struct ontb_bridge *bridge, uint64_t deadline_ns);
  */
 void ontb_bridge_message_came(struct ontb_port *port);
 
+/**
+ * ontb_bridge_message_done() - the host has done all that follows from its messages: end the doorbell hold
+ * @port: Its port.
+ *
+ * Context: Inside an access of @port.
+ */
+void ontb_bridge_message_done(struct ontb_port *port);
+
 #endif

@@ -181,6 +181,25 @@ void ontb_doorbell_hold(struct ontb_port *port, uint64_t end_ns)
 	ontb_unlock(&db->lock);
 }
 
+/* What was held back. A bit that was masked meanwhile interrupts when it is unmasked. */
+static void release_locked(struct ontb_doorbell *db, struct vector_set *set) ONTB_MUST_HOLD(db->lock)
+{
+	add_vectors_locked(db, db->held & db->pending & db->enabled, set);
+	db->held = 0;
+}
+
+void ontb_doorbell_end_hold(struct ontb_port *port)
+{
+	struct ontb_doorbell *db = &port->doorbell;
+	struct vector_set set = { 0 };
+
+	ontb_lock(&db->lock);
+	db->hold_end_ns = 0;
+	release_locked(db, &set);
+	ontb_unlock(&db->lock);
+	raise_set(port, &set);
+}
+
 uint64_t ontb_doorbell_run_timer(struct ontb_port *port, uint64_t now_ns)
 {
 	struct ontb_doorbell *db = &port->doorbell;
@@ -188,13 +207,10 @@ uint64_t ontb_doorbell_run_timer(struct ontb_port *port, uint64_t now_ns)
 	uint64_t deadline = UINT64_MAX;
 
 	ontb_lock(&db->lock);
-	if (db->held && now_ns < db->hold_end_ns) {
+	if (db->held && now_ns < db->hold_end_ns)
 		deadline = db->hold_end_ns;
-	} else if (db->held) {
-		/* A bit that was masked meanwhile interrupts when it is unmasked. */
-		add_vectors_locked(db, db->held & db->pending & db->enabled, &set);
-		db->held = 0;
-	}
+	else
+		release_locked(db, &set);
 	ontb_unlock(&db->lock);
 	raise_set(port, &set);
 	return deadline;

@@ -5,8 +5,8 @@
  * An interrupt is due when an enabled bit goes from 0 to 1 and when a pending bit becomes enabled. The second half is
  * what a driver relies on that masks, handles and unmasks (Linux ntb_pingpong): what rang in between is not lost.
  *
- * The hold is a work-around for receivers that forget a doorbell which comes too soon after a message: within that time
- * the bits become pending at once, but their interrupt waits.
+ * The hold is a work-around for receivers that forget a doorbell which comes too soon after a message: the bits become pending
+ * at once, but their interrupt waits until the receiver has done what shows that it is ready, or for so long.
  */
 #ifndef ONTB_HW_BRIDGE_DOORBELL_H
 #define ONTB_HW_BRIDGE_DOORBELL_H
@@ -126,6 +126,14 @@ void ontb_doorbell_snapshot(struct ontb_port *port, uint64_t *pending, uint64_t 
  * Context: Takes the doorbell lock.
  */
 void ontb_doorbell_hold(struct ontb_port *port, uint64_t end_ns);
+
+/**
+ * ontb_doorbell_end_hold() - they wait no longer; what was held back is delivered
+ * @port: Port.
+ *
+ * Context: As ontb_doorbell_ring().
+ */
+void ontb_doorbell_end_hold(struct ontb_port *port);
 
 /**
  * ontb_doorbell_run_timer() - deliver what was held back, if its time has come

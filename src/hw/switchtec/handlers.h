@@ -12,6 +12,7 @@ struct ontb_sw_access;
 /* info.c */
 uint64_t ontb_sw_read_partition_id(const struct ontb_sw_access *access);
 uint64_t ontb_sw_read_requester_id(const struct ontb_sw_access *access);
+uint64_t ontb_sw_read_link_status(const struct ontb_sw_access *access);
 
 /* control.c */
 uint64_t ontb_sw_read_part_status(const struct ontb_sw_access *access);

@@ -124,6 +124,17 @@ void ontb_sw_info_init(struct ontb_switchtec *sw)
 		init_partition(sw, p);
 }
 
+/*
+ * After a message Linux's driver (6.12, 7.3: link_status_update() of ntb_hw_switchtec) looks whether its peer is ready, notes that
+ * the link is up, and then reads the speed of the link here. What follows a note that it is down is of no matter: then it listens
+ * to no doorbell.
+ */
+uint64_t ontb_sw_read_link_status(const struct ontb_sw_access *access)
+{
+	ontb_bridge_message_done(access->port);
+	return ontb_sw_get(access);
+}
+
 void ontb_sw_info_link_changed(struct ontb_port *port)
 {
 	struct ontb_switchtec *sw = ontb_sw_of(port);

@@ -146,7 +146,7 @@ const struct ontb_sw_reg ontb_sw_regs[] = {
 	REG(PFF, "pcists", 0x06, 2, 1, 2, "H", .kind = ONTB_SW_RO),
 	REG(PFF, "pci_class", 0x08, 4, 1, 4, "H", .kind = ONTB_SW_RO),
 	REG(PFF, "pci_bar64[#]", 0x10, 8, 3, 8, "H N", .kind = ONTB_SW_RO),
-	REG(PFF, "link_status", 0x74, 4, 1, 4, "N", .kind = ONTB_SW_RO),
+	REG(PFF, "link_status", 0x74, 4, 1, 4, "N", .kind = ONTB_SW_RO, .read = ontb_sw_read_link_status),
 	REG(PFF, "pff_event_summary", 0xc00, 4, 1, 4, "H S U", .read = ontb_sw_read_pff_summary),
 	NO_EVENT(PFF, "aer_in_p2p", 0xc10),
 	NO_EVENT(PFF, "aer_in_vep", 0xc28),
