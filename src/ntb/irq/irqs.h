@@ -48,13 +48,13 @@ struct ontb_grant_link {
  * @ONTB_GRANT_MOVING:   The message before, maybe the present one.
  * @ONTB_GRANT_REVOKING: Maybe any message it was told.
  */
-enum __attribute__((packed)) ontb_grant_state {
+enum ontb_grant_state {
 	ONTB_GRANT_NONE,
 	ONTB_GRANT_GRANTING,
 	ONTB_GRANT_GRANTED,
 	ONTB_GRANT_MOVING,
 	ONTB_GRANT_REVOKING,
-};
+} __attribute__((packed));
 
 /**
  * struct ontb_grant - an own interrupt and a peer; all under the lock
@@ -83,12 +83,12 @@ struct ontb_grant {
  * @ONTB_OWN_LIVE:    Can be granted.
  * @ONTB_OWN_FREEING: In quarantine.
  */
-enum __attribute__((packed)) ontb_own_state {
+enum ontb_own_state {
 	ONTB_OWN_FREE,
 	ONTB_OWN_NEW,
 	ONTB_OWN_LIVE,
 	ONTB_OWN_FREEING,
-};
+} __attribute__((packed));
 
 /**
  * enum ontb_own_drain - messages of a peer that has returned an interrupt, and that no handler may have seen yet
@@ -97,12 +97,12 @@ enum __attribute__((packed)) ontb_own_state {
  * @ONTB_DRAIN_UNDER_WAY: The present one does.
  * @ONTB_DRAIN_AGAIN:     Another peer has returned it since that one was started.
  */
-enum __attribute__((packed)) ontb_own_drain {
+enum ontb_own_drain {
 	ONTB_DRAIN_NONE,
 	ONTB_DRAIN_QUEUED,
 	ONTB_DRAIN_UNDER_WAY,
 	ONTB_DRAIN_AGAIN,
-};
+} __attribute__((packed));
 
 /**
  * struct ontb_own - an own interrupt, a cache line; under the lock unless said
