@@ -14,6 +14,9 @@
 #define PRODUCED 0U
 #define CONSUMED 8U
 
+/* Up to this, head and bytes of a frame are put together and stored at once: copying is cheaper than one more access. */
+#define SMALL_FRAME 256U
+
 static uint64_t padded(uint64_t len)
 {
 	return (len + ONTB_QP_FRAME_HEAD - 1) & ~(uint64_t)(ONTB_QP_FRAME_HEAD - 1);
@@ -83,10 +86,25 @@ static int store(struct ontb_qp *qp, uint64_t at, const void *buf, size_t len)
 				   len - first);
 }
 
+static int store_frame(struct ontb_qp *qp, const void *buf, size_t len)
+{
+	uint8_t frame[ONTB_QP_FRAME_HEAD + SMALL_FRAME];
+	int ret;
+
+	ontb_put_le32(frame, (uint32_t)len);
+	ontb_put_le32(frame + 4, 0);
+	ontb_put_le64(frame + 8, qp->tx_frames);
+	if (len <= SMALL_FRAME) {
+		memcpy(frame + ONTB_QP_FRAME_HEAD, buf, len);
+		return store(qp, qp->tx_produced, frame, ONTB_QP_FRAME_HEAD + len);
+	}
+	ret = store(qp, qp->tx_produced, frame, ONTB_QP_FRAME_HEAD);
+	return ret ? ret : store(qp, qp->tx_produced + ONTB_QP_FRAME_HEAD, buf, len);
+}
+
 int ontb_qp_put(struct ontb_qp *qp, const void *buf, size_t len)
 {
 	uint64_t consumed = peer_counter(qp, CONSUMED), size = ONTB_QP_FRAME_HEAD + padded(len);
-	uint8_t head[ONTB_QP_FRAME_HEAD] = { 0 };
 	int ret;
 
 	if (!len || len > qp->ring_size / 4)
@@ -98,11 +116,7 @@ int ontb_qp_put(struct ontb_qp *qp, const void *buf, size_t len)
 		return broken(qp, "says it took bytes that were never sent", consumed);
 	if (qp->tx_produced - consumed + size > qp->ring_size)
 		return -EAGAIN;
-	ontb_put_le32(head, (uint32_t)len);
-	ontb_put_le64(head + 8, qp->tx_frames);
-	ret = store(qp, qp->tx_produced, head, sizeof(head));
-	if (!ret)
-		ret = store(qp, qp->tx_produced + ONTB_QP_FRAME_HEAD, buf, len);
+	ret = store_frame(qp, buf, len);
 	if (!ret)
 		ret = tell(qp, PRODUCED, qp->tx_produced + size);
 	if (ret)
