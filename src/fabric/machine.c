@@ -16,7 +16,7 @@
 #include "base/bytes.h"
 
 #define NOWHERE	   1ULL
-#define COPY_CHUNK 4096U
+#define COPY_CHUNK 16384U
 /* There may be many more CPUs here than in the computer: they sleep at once. */
 #define NR_SPINS 0
 

@@ -21,9 +21,20 @@ static void copy_in(uint8_t *dst, const uint8_t *src, size_t len)
 
 	for (; len && (uintptr_t)dst % WORD; len--)
 		__atomic_store_n(dst++, *src++, __ATOMIC_RELEASE);
-	for (; len >= WORD; len -= WORD, dst += WORD, src += WORD) {
+	/* Two words a turn: the compiler may not do it, because the stores are atomic. */
+	for (; len >= 2 * WORD; len -= 2 * WORD, dst += 2 * WORD, src += 2 * WORD) {
+		uint64_t words[2];
+
+		memcpy(words, src, sizeof(words));
+		__atomic_store_n((uint64_t *)(void *)dst, words[0], __ATOMIC_RELEASE);
+		__atomic_store_n((uint64_t *)(void *)(dst + WORD), words[1], __ATOMIC_RELEASE);
+	}
+	if (len >= WORD) {
 		memcpy(&word, src, sizeof(word));
 		__atomic_store_n((uint64_t *)(void *)dst, word, __ATOMIC_RELEASE);
+		len -= WORD;
+		dst += WORD;
+		src += WORD;
 	}
 	for (; len; len--)
 		__atomic_store_n(dst++, *src++, __ATOMIC_RELEASE);
