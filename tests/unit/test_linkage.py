@@ -25,6 +25,10 @@ def main():
     exported = {line.split()[-1].split("@")[0] for line in output("nm", "-D", "--defined-only", library).splitlines()
                 if line.split()[-2] != "A"}
     mapped = set(re.findall(r"^\t\t(\w+);", (TOP / "src/openntb.map").read_text(encoding="utf-8"), re.M))
+    unversioned = {line.split()[-1] for line in output("nm", "-D", "--defined-only", library).splitlines()
+                   if line.split()[-2] != "A" and not re.search(r"@@OPENNTB_\d+\.\d+$", line)}
+    soname = re.findall(r"SONAME.*\[(.*)\]", output("readelf", "-d", library))
+    version = re.search(r"version: '(\d+\.\d+)", (TOP / "meson.build").read_text(encoding="utf-8")).group(1)
     documented = {path.name for path in (TOP / "include/openntb").glob("*.h")}
     installed = set(re.findall(r"include/openntb/([\w]+\.h)", (TOP / "meson.build").read_text(encoding="utf-8")))
     points = (
@@ -32,8 +36,13 @@ def main():
         ("the export map names what the headers declare", mapped, public),
         ("every public header is installed", installed, documented),
     )
-    print(f"1..{len(points) + 2}")
-    number = 0
+    print(f"1..{len(points) + 4}")
+    print(f"{'not ok' if unversioned else 'ok'} 1 - every exported function has a version")
+    for name in sorted(unversioned):
+        print(f"# without: {name}")
+    print(f"{'ok' if soname == [f'libopenntb.so.{version}'] else 'not ok'} 2 - the library's name has its version")
+    print(f"# {soname}")
+    number = 2
     for name, left, right in points:
         number += 1
         print(f"{'ok' if left == right and right else 'not ok'} {number} - {name}")
