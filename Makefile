@@ -15,7 +15,7 @@ all: $(BUILD)/build.ninja ## build the command and the library into ./build
 	@ninja -C $(BUILD)
 
 help: ## list the targets
-	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 22
+	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 24
 
 $(BUILD)/build.ninja: | deps-build
 	@meson setup $(BUILD) --prefix $(PREFIX)
