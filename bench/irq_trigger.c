@@ -4,6 +4,7 @@
  * any wait for another core.
  */
 #include <errno.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 
 #include "base/annotate.h"
@@ -178,6 +179,52 @@ static double call_floor(void *ctx)
 	return floor_of(false, true);
 }
 
+/* What most of the time goes for: an addition that other cores see whole, to a line that only this one has. */
+static double locked_add(void *ctx)
+{
+	static _Atomic uint64_t word;
+	struct blocks blocks;
+
+	(void)ctx;
+	blocks_start(&blocks);
+	for (unsigned int b = 0; b < NR_BLOCKS; b++) {
+		for (unsigned int i = 0; i < NR_FLOOR; i++)
+			atomic_fetch_add_explicit(&word, 1, memory_order_relaxed);
+		blocks_end(&blocks);
+	}
+	return blocks_median(&blocks) / NR_FLOOR;
+}
+
+static double locked_exchange(void *ctx)
+{
+	static _Atomic uint64_t word;
+	struct blocks blocks;
+
+	(void)ctx;
+	blocks_start(&blocks);
+	for (unsigned int b = 0; b < NR_BLOCKS; b++) {
+		for (unsigned int i = 0; i < NR_FLOOR; i++) {
+			uint64_t old = atomic_load_explicit(&word, memory_order_relaxed);
+
+			(void)atomic_compare_exchange_strong(&word, &old, old + 1);
+		}
+		blocks_end(&blocks);
+	}
+	return blocks_median(&blocks) / NR_FLOOR;
+}
+
+static int open_nothing(unsigned int arg, void **ctx)
+{
+	(void)arg;
+	*ctx = NULL;
+	return 0;
+}
+
+static void close_nothing(void *ctx)
+{
+	(void)ctx;
+}
+
 #define TRIGGER .unit = "ns", .open = open_trigger, .close = close_trigger
 
 static const struct irq_case cases[] = {
@@ -191,6 +238,16 @@ static const struct irq_case cases[] = {
 	  .floor = store_floor,
 	  TRIGGER },
 	{ .name = "- of this: take and dispatch", .measure = take_alone, .floor = call_floor, TRIGGER },
+	{ .name = "for comparison: a locked addition",
+	  .unit = "ns",
+	  .open = open_nothing,
+	  .measure = locked_add,
+	  .close = close_nothing },
+	{ .name = "for comparison: a load, then compare and exchange",
+	  .unit = "ns",
+	  .open = open_nothing,
+	  .measure = locked_exchange,
+	  .close = close_nothing },
 	{ .name = "trigger to handler, one thread, remapped",
 	  .measure = one_by_one,
 	  .floor = store_and_call_floor,
