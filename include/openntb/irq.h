@@ -748,7 +748,9 @@ int ontb_irq_move_wait(struct ontb_irq_system *sys, unsigned int virq, uint64_t 
  * @drain: Drain that is not under way.
  * @data:  Outermost data of the interrupt.
  *
- * Context: Any thread, not a handler, no chip operation.
+ * Also for what was kept while it was disabled, if it is not any more.
+ *
+ * Context: Any thread, not a handler, no chip operation, no lock that a handler takes. Waits for the worker that raises such again.
  */
 void ontb_irq_drain_add(struct ontb_irq_drain *drain, struct ontb_irq_data *data);
 
