@@ -26,6 +26,7 @@ static const struct verb verbs[] = {
 	{ "status", "show ports, links, windows and counters of a running bridge", ontb_cmd_status },
 	{ "trace", "print a trace file as text", ontb_cmd_trace },
 	{ "demo", "two hosts in this process interrupt each other and send a file", ontb_cmd_demo },
+	{ "soak", "everything at once between hosts, every message accounted for", ontb_cmd_soak },
 	{ "host", "run a host in this process at a port of a running bridge", ontb_cmd_host },
 	{ "domains", "show the interrupt domains of a running process as trees", ontb_cmd_domains },
 	{ "irqs", "show the interrupts of a running process", ontb_cmd_irqs },

@@ -57,6 +57,15 @@ enum ontb_exit ontb_cmd_trace(int argc, char **argv);
 enum ontb_exit ontb_cmd_demo(int argc, char **argv);
 
 /**
+ * ontb_cmd_soak() - hosts in this process, everything at once, and every message accounted for
+ * @argc: Words, with the verb.
+ * @argv: The words.
+ *
+ * Return: Exit status.
+ */
+enum ontb_exit ontb_cmd_soak(int argc, char **argv);
+
+/**
  * ontb_cmd_host() - run a host at a port of a running bridge
  * @argc: Words, with the verb.
  * @argv: The words.

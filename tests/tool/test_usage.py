@@ -11,7 +11,7 @@ import tap
 from tap import check, equal
 
 TOP = pathlib.Path(__file__).resolve().parent.parent.parent
-VERBS = ("serve", "status", "trace", "demo", "host", "domains", "irqs", "graph", "version", "help")
+VERBS = ("serve", "status", "trace", "demo", "soak", "host", "domains", "irqs", "graph", "version", "help")
 WITH_OPTIONS = VERBS[:-2]
 
 # Words after the verb -> what the error line must hold.
@@ -78,6 +78,21 @@ WRONG = {
     ("demo", "--socket-dir", "/tmp/x"): "--hold",
     ("demo", "--file"): "needs a value",
     ("demo", "--nonsense"): "--nonsense",
+    ("soak", "--seconds", "0"): "--seconds 0: give a number from 1 to 604800",
+    ("soak", "--hosts", "1"): "--hosts",
+    ("soak", "--hosts", "9"): "--hosts 9: give a number from 2 to 8",
+    ("soak", "--cpus", "1"): "--cpus",
+    ("soak", "--cpus", "17"): "--cpus",
+    ("soak", "--irqs", "0"): "--irqs",
+    ("soak", "--irqs", "1000"): "have not vectors enough",
+    ("soak", "--late-ms", "1001"): "--late-ms",
+    ("soak", "--parent", "gic"): "give vector, remap or mixed",
+    ("soak", "--scheme", "bsd"): "give ours or linux",
+    ("soak", "--seed", "x"): "--seed",
+    ("soak", "--steps", "10"): "--stepped",
+    ("soak", "--stepped", "--seconds", "1"): "--steps",
+    ("soak", "--nonsense"): "--nonsense",
+    ("soak", "word"): "'word'",
     ("demo", "word"): "'word'",
     ("host",): "--socket",
     ("host", "--socket"): "needs a value",
