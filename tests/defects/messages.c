@@ -150,7 +150,7 @@ void defect_08_late_peers_lose_messages_when_an_interrupt_moves(void **state)
 		assert_true(ontb_worker_pool_step(rig->net->hosts[0].pool));
 		defects_raise(rig, 1, 0, 0);
 		expect(irq->nr_handled == ++nr, "a message that its sender had rightly is lost");
-	} while (rig->ends[0].irqs->owns[0].grants[0].state != ONTB_GRANT_GRANTED);
+	} while (ontb_own_of_peer(rig->ends[0].irqs, &rig->ends[0].irqs->owns[0], 0)->state != ONTB_GRANT_GRANTED);
 	expect(irq->last_cpu == 2, "a peer has not learnt what it confirmed");
 	defects_raise(rig, 2, 0, 0);
 	expect(irq->nr_handled == ++nr && irq->last_cpu == 1, "the message of a late peer is lost");
