@@ -44,6 +44,24 @@ static uint32_t take_out(struct ontb_irq_system *sys, uint32_t virq)
 	return next_virq;
 }
 
+/*
+ * Take over what an interrupt missed, so that who is disabled and enabled, or moves, before the chips have raised it again does not find
+ * it a second time. An owner sees it by itself before letting go.
+ *
+ * Return: False if there is nothing to do.
+ */
+static bool claim_missed(struct ontb_irq_desc *desc)
+{
+	uint64_t state = desc_state(desc);
+
+	do {
+		if (!(state & IRQ_PENDING) || state & IRQ_RUNNING || state_is_blocked(state))
+			return false;
+	} while (!atomic_compare_exchange_weak_explicit(&desc->state, &state, state & ~IRQ_PENDING,
+							memory_order_acq_rel, memory_order_acquire));
+	return true;
+}
+
 /* Raise an interrupt again if it still has something to handle. */
 static void resend(struct ontb_irq_system *sys, uint32_t virq)
 {
@@ -54,10 +72,12 @@ static void resend(struct ontb_irq_system *sys, uint32_t virq)
 
 	ontb_lock(&stripe->lock);
 	desc = ontb_irq_find_live(sys, virq);
-	if (desc && desc_state(desc) & IRQ_PENDING && !state_is_blocked(desc_state(desc))) {
+	if (desc && claim_missed(desc)) {
 		level = desc->slow & IRQ_SLOW_ACTIVE ? CHIP_FIND(&desc->data[0], retrigger) : NULL;
-		if (!level || !level->chip->retrigger(level))
+		if (!level || !level->chip->retrigger(level)) {
+			(void)atomic_fetch_or_explicit(&desc->state, IRQ_PENDING, memory_order_acq_rel);
 			owns = ontb_irq_own(desc);
+		}
 	}
 	ontb_unlock(&stripe->lock);
 	if (owns)

@@ -307,6 +307,37 @@ static void missed_edge_is_raised_again_by_a_chip_that_can(void **state)
 	assert_int_equal(ontb_irq_free(rig_sys, virq, &virq), 0);
 }
 
+/* Once the chip has it, it is the chip's: who is disabled and enabled meanwhile has missed nothing more. */
+static void missed_edge_is_raised_again_once(void **state)
+{
+	(void)state;
+	root->retriggers = true;
+	assert_int_equal(request(handle, NULL, &virq, 0), 0);
+	assert_int_equal(ontb_irq_disable(rig_sys, virq), 0);
+	raise();
+	assert_int_equal(ontb_irq_enable(rig_sys, virq), 0);
+	(void)rig_calls();
+	while (ontb_worker_pool_step(rig_pool))
+		;
+	assert_string_equal(rig_calls(), "root.retrigger ");
+	assert_int_equal(ontb_irq_disable(rig_sys, virq), 0);
+	assert_int_equal(ontb_irq_enable(rig_sys, virq), 0);
+	while (ontb_worker_pool_step(rig_pool))
+		;
+	assert_string_equal(rig_calls(), "");
+	/* It arrives while disabled: then it is missed once more, and raised once more. */
+	assert_int_equal(ontb_irq_disable(rig_sys, virq), 0);
+	raise();
+	assert_int_equal(ontb_irq_enable(rig_sys, virq), 0);
+	(void)rig_calls();
+	while (ontb_worker_pool_step(rig_pool))
+		;
+	assert_string_equal(rig_calls(), "root.retrigger ");
+	raise();
+	assert_int_equal(nr_handled, 1);
+	assert_int_equal(ontb_irq_free(rig_sys, virq, &virq), 0);
+}
+
 static void missed_edge_is_handled_by_a_worker_otherwise(void **state)
 {
 	(void)state;
@@ -588,6 +619,7 @@ int main(void)
 		TEST(interrupt_may_be_requested_disabled),
 		TEST(what_the_last_handler_missed_is_not_the_next_ones),
 		TEST_STEPPED(missed_edge_is_raised_again_by_a_chip_that_can),
+		TEST_STEPPED(missed_edge_is_raised_again_once),
 		TEST_STEPPED(missed_edge_is_handled_by_a_worker_otherwise),
 		TEST_STEPPED(thread_runs_when_its_handler_says_so),
 		TEST_STEPPED(oneshot_interrupt_is_masked_until_its_thread_is_done),
