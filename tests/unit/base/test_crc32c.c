@@ -58,10 +58,11 @@ static void both_ways_agree_at_every_length_and_alignment(void **state)
 
 static void a_check_can_be_made_in_pieces(void **state)
 {
+	static const char digits[] = "123456789";
+
 	(void)state;
 	for (size_t first = 0; first <= 9; first++)
-		assert_int_equal(ontb_crc32c(ontb_crc32c(0, "123456789", first), "123456789" + first, 9 - first),
-				 0xe3069283);
+		assert_int_equal(ontb_crc32c(ontb_crc32c(0, digits, first), &digits[first], 9 - first), 0xe3069283);
 }
 
 int main(void)
