@@ -397,7 +397,7 @@ bool soak_linux_send(struct soak_side *from, unsigned int slot)
 
 void soak_linux_expire(struct soak *soak, bool is_end)
 {
-	uint64_t now = soak_now(soak), limit = LOST_NS + 2 * soak->options.late_ms * ONTB_NS_PER_MS;
+	uint64_t now = soak_now(soak), limit = LOST_NS + 2ULL * soak->options.late_ms * ONTB_NS_PER_MS;
 
 	for (unsigned int h = 0; h < soak->nr_hosts; h++) {
 		for (unsigned int s = 0; s < soak->hosts[h].nr_sides; s++) {

@@ -171,7 +171,7 @@ static int add_hosts(struct soak *soak)
 		host->soak = soak;
 		host->idx = h;
 		host->has_remapping = has_remapping(&soak->options, h);
-		host->random = soak->options.seed + 2 * h + 1;
+		host->random = soak->options.seed + 2ULL * h + 1;
 		host->send_random = ~host->random;
 		ontb_lock_init(&host->gate);
 		(void)snprintf(host->name, sizeof(host->name), h < soak->options.nr_hosts ? "h%u" : "liar", h);

@@ -25,13 +25,15 @@ static inline uint64_t ontb_random_next(uint64_t *state)
 /**
  * ontb_random_below() - a number below a limit
  * @state: State.
- * @limit: Not 0.
+ * @limit: Limit.
  *
- * Return: 0..@limit-1; the bias is of no matter here.
+ * Return: 0..@limit-1, or 0 if @limit is; the bias is of no matter here.
  */
 static inline uint64_t ontb_random_below(uint64_t *state, uint64_t limit)
 {
-	return ontb_random_next(state) % limit;
+	const uint64_t n = ontb_random_next(state);
+
+	return limit ? n % limit : 0;
 }
 
 #endif

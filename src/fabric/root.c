@@ -13,7 +13,7 @@
 #include "base/annotate.h"
 #include "base/bytes.h"
 
-#define WORD 8U
+#define WORD sizeof(uint64_t)
 
 static void copy_in(uint8_t *dst, const uint8_t *src, size_t len)
 {
