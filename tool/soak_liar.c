@@ -47,7 +47,7 @@ static void write_window(struct soak_side *side)
 	for (unsigned int i = 0; i < NR_BURST; i++) {
 		uint64_t offset = 4 * below(side->host, i % 2 && size > 8192 ? 2048 : size / 4);
 
-		(void)ontb_ntb_peer_write32(side->ntb, 0, window, offset, (uint32_t)below(side->host, 1U << i % 33));
+		(void)ontb_ntb_peer_write32(side->ntb, 0, window, offset, (uint32_t)below(side->host, 1ULL << i % 33));
 	}
 }
 

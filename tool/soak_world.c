@@ -40,11 +40,12 @@ static bool step_place(struct soak *soak, unsigned int place)
 
 bool soak_step(struct soak *soak)
 {
-	unsigned int first = (unsigned int)ontb_random_below(&soak->random, soak->nr_hosts + 1);
+	unsigned int place = (unsigned int)ontb_random_below(&soak->random, soak->nr_hosts + 1);
 
 	for (unsigned int i = 0; i <= soak->nr_hosts; i++) {
-		if (step_place(soak, (first + i) % (soak->nr_hosts + 1)))
+		if (step_place(soak, place))
 			return true;
+		place = place < soak->nr_hosts ? place + 1 : 0;
 	}
 	return false;
 }
