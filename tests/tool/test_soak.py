@@ -5,7 +5,7 @@
 import json
 
 import tap
-from tap import check, equal
+from tap import Skip, check, equal
 
 
 def soak(case, *words, may_fail=False):
@@ -22,18 +22,25 @@ def check_sum(totals):
 
 
 # With threads and links that break, a handler runs now and then for a message that was written off as dead; whether the message or the
-# book is wrong is not known yet (docs/tool.md). So these runs look at losses only; the stepped ones look at everything.
+# book is wrong is not known yet (docs/tool.md). A run that sees it is no pass: it counts as skipped, with what was seen.
 def test_nothing_is_lost_on_any_parent(case):
+    strays = []
     for parent in ("vector", "remap", "mixed"):
         report = soak(case, "--seconds", "2", "--parent", parent, "--hosts", "3" if parent == "mixed" else "2",
                       may_fail=True)
         totals, done = report["totals"], report["done"]
         equal(totals["lost"], 0, parent)
+        if totals["misdirected"] or totals["double"]:
+            strays.append(f"{parent}: {totals}")
+        else:
+            check(report["ok"], parent)
         check_sum(totals)
         check(totals["handled"] > 1000, str(totals))
         for what in ("moves", "revokes", "reuses", "lates", "lies", "noise"):
             check(done[what] > 0, f"{what}: {done}")
         equal(done["errors"], 0)
+    if strays:
+        raise Skip("known defect: " + "; ".join(strays))
 
 
 def test_all_that_breaks_breaks_and_nothing_is_lost(case):
