@@ -109,6 +109,7 @@ struct soak_side;
  * @state:       State. The owner's thread, likewise the next ones up to @doubt_at.
  * @virq:        Number.
  * @is_disabled: Its handler may not run.
+ * @was_enabled: Its handler was let run again since it was granted.
  * @breaks:      Breaks of the link before it was granted.
  * @downs:       Link events before it was granted.
  * @doubt_at:    It has settled at this time, and its message was missing; 0: no doubt.
@@ -133,6 +134,7 @@ struct soak_cell {
 	enum soak_state state;
 	unsigned int virq;
 	bool is_disabled;
+	bool was_enabled;
 	uint32_t breaks;
 	uint32_t downs;
 	uint64_t doubt_at;
@@ -482,6 +484,14 @@ void soak_follow(struct soak_host *host);
  * Context: The owner's thread.
  */
 void soak_churn(struct soak_host *host);
+
+/**
+ * soak_enable() - let a handler run again that was kept from running
+ * @cell: Interrupt; one that is not disabled is fine.
+ *
+ * Context: The owner's thread, or none is left.
+ */
+void soak_enable(struct soak_cell *cell);
 
 /**
  * soak_forget() - nothing of a side's interrupts is known any more

@@ -89,15 +89,17 @@ static void grant(struct soak_cell *cell)
 	/* Granted while the link breaks: what is sent may die. */
 	cell->breaks = is_breaking ? breaks - 1 : breaks;
 	cell->downs = downs;
+	cell->was_enabled = false;
 	check(cell, "granting an interrupt", ret);
 	set_state(cell, SOAK_GRANTED, "granted");
 }
 
-static void enable(struct soak_cell *cell)
+void soak_enable(struct soak_cell *cell)
 {
 	if (!cell->is_disabled)
 		return;
 	cell->is_disabled = false;
+	cell->was_enabled = true;
 	soak_note(cell->side, "enabled", (int)cell->index, 0);
 	check(cell, "enabling an interrupt", ontb_irq_enable(system_of(cell), cell->virq));
 }
@@ -193,8 +195,11 @@ static bool account(struct soak_cell *cell)
 
 static void end_return(struct soak_cell *cell)
 {
-	/* What came while it was disabled is handled some time after it is enabled, which settling does not wait for. */
-	if (cell->is_disabled && soak_is_missing(cell) && has_link_died(cell)) {
+	/*
+	 * What came while it was disabled is handled some time after it is enabled, which settling does not wait for: after its handler
+	 * is gone nothing can be.
+	 */
+	if ((cell->is_disabled || cell->was_enabled) && soak_is_missing(cell) && has_link_died(cell)) {
 		remove_handler(cell);
 		(void)account(cell);
 		free_cell(cell);
@@ -203,7 +208,7 @@ static void end_return(struct soak_cell *cell)
 	}
 	if (!account(cell))
 		return;
-	enable(cell);
+	soak_enable(cell);
 	set_state(cell, SOAK_LIVE, "returned");
 	if (!below(cell->side->host, 4))
 		rest(cell);
@@ -290,7 +295,7 @@ static void move(struct soak_cell *cell)
 static void change(struct soak_cell *cell)
 {
 	/* Settling does not wait for an interrupt whose handler may not run. */
-	enable(cell);
+	soak_enable(cell);
 	switch (below(cell->side->host, 4)) {
 	case 0:
 		free_granted(cell);
@@ -396,7 +401,7 @@ void soak_churn(struct soak_host *host)
 	} else if (n < 220 && cell->state == SOAK_GRANTED) {
 		disable(cell);
 	} else if (n >= 220) {
-		enable(cell);
+		soak_enable(cell);
 	}
 }
 

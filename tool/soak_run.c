@@ -190,22 +190,16 @@ static void write_off_rest(struct soak *soak)
 }
 
 /* Handlers that are kept from running are let run; nothing else changes. */
-static void *enable_rest(struct soak *soak)
+static void enable_rest(struct soak *soak)
 {
 	for (unsigned int h = 0; h < soak->nr_hosts; h++) {
 		struct soak_host *host = &soak->hosts[h];
 
 		for (unsigned int s = 0; s < host->nr_sides && host->host; s++) {
-			for (unsigned int i = 0; i < host->sides[s].nr_cells; i++) {
-				struct soak_cell *cell = &host->sides[s].cells[i];
-
-				if (cell->is_disabled)
-					(void)ontb_irq_enable(ontb_host_irqs(host->host), cell->virq);
-				cell->is_disabled = false;
-			}
+			for (unsigned int i = 0; i < host->sides[s].nr_cells; i++)
+				soak_enable(&host->sides[s].cells[i]);
 		}
 	}
-	return NULL;
 }
 
 static void end_threads(struct soak *soak, unsigned int nr_owners, unsigned int nr_senders)
@@ -218,7 +212,7 @@ static void end_threads(struct soak *soak, unsigned int nr_owners, unsigned int 
 	atomic_store(&soak->is_over, true);
 	for (unsigned int h = 0; h < nr_owners; h++)
 		(void)pthread_join(soak->hosts[h].owner, NULL);
-	(void)enable_rest(soak);
+	enable_rest(soak);
 	end = ontb_clock_ns() + (soak->options.is_linux ? ONTB_NS_PER_S : END_NS);
 	while (is_anything_missing(soak) && ontb_clock_ns() < end) {
 		if (!soak->options.is_linux) {
@@ -301,7 +295,7 @@ static int run_steps(struct soak *soak)
 		if (!soak->options.is_linux && soak_has_failed(soak))
 			break;
 	}
-	(void)enable_rest(soak);
+	enable_rest(soak);
 	if (soak->options.is_linux) {
 		for (unsigned int n = 0; n < MAX_IDLE_STEPS && soak_step(soak); n++)
 			soak->step++;

@@ -5,13 +5,13 @@
 import json
 
 import tap
-from tap import Skip, check, equal
+from tap import check, equal
 
 
-def soak(case, *words, may_fail=False):
+def soak(case, *words):
     """Run a soak; its JSON."""
     done = case.run("soak", *words, "--json")
-    check(done.returncode in ((0, 1) if may_fail else (0,)), done.stderr + done.stdout)
+    equal(done.returncode, 0, done.stderr + done.stdout)
     equal(done.stdout.count("\n"), 1, "lines")
     return json.loads(done.stdout)
 
@@ -21,28 +21,19 @@ def check_sum(totals):
     equal(totals["sent"], totals["handled"] + totals["died"] + totals["lost"], str(totals))
 
 
-# With threads and links that break, a handler runs now and then for a message that was written off as dead; whether the message or the
-# book is wrong is not known yet (docs/tool.md). A run that sees it is no pass: it counts as skipped, with what was seen.
 def test_nothing_is_lost_on_any_parent(case):
-    strays = []
     for parent in ("vector", "remap", "mixed"):
-        report = soak(case, "--seconds", "2", "--parent", parent, "--hosts", "3" if parent == "mixed" else "2",
-                      may_fail=True)
+        report = soak(case, "--seconds", "2", "--parent", parent, "--hosts", "3" if parent == "mixed" else "2")
         totals, done = report["totals"], report["done"]
-        equal(totals["lost"], 0, parent)
-        if totals["misdirected"] or totals["double"]:
-            strays.append(f"{parent}: {totals}")
-        else:
-            check(report["ok"], parent)
+        equal((totals["lost"], totals["misdirected"], totals["double"]), (0, 0, 0), parent)
         check_sum(totals)
         check(totals["handled"] > 1000, str(totals))
-        for what in ("moves", "revokes", "reuses", "lates", "lies", "noise"):
-            check(done[what] > 0, f"{what}: {done}")
+        check(done["moves"] > 0, str(done))
         equal(done["errors"], 0)
-    if strays:
-        raise Skip("known defect: " + "; ".join(strays))
+        check(report["ok"], parent)
 
 
+# What a run of a time does depends on the machine; a stepped one does the same everywhere.
 def test_all_that_breaks_breaks_and_nothing_is_lost(case):
     done = {}
     for seed in ("1", "2", "3"):
@@ -51,8 +42,20 @@ def test_all_that_breaks_breaks_and_nothing_is_lost(case):
         check_sum(report["totals"])
         for what, count in report["done"].items():
             done[what] = done.get(what, 0) + count
-    for what in ("flaps", "cuts", "resets", "deaths", "disables", "exhaustions"):
+    for what in ("moves", "revokes", "reuses", "disables", "lates", "lies", "noise", "flaps", "cuts", "resets", "deaths",
+                 "exhaustions"):
         check(done[what] > 0, f"{what}: {done}")
+
+
+# The runs in which the soak took a message for dead that its enabled interrupt was about to handle: few interrupts, so that one is
+# enabled between the end of its link and the look at its message.
+def test_message_that_waits_for_its_enabled_interrupt_is_not_dead(case):
+    for seed, irqs in (("2", "2"), ("7", "4"), ("11", "4"), ("19", "2"), ("23", "8")):
+        for parent in ("vector", "remap"):
+            report = soak(case, "--stepped", "--steps", "20000", "--seed", seed, "--irqs", irqs, "--parent", parent)
+            check(report["done"]["disables"] > 0 and report["done"]["flaps"] > 0, str(report["done"]))
+            check_sum(report["totals"])
+            check(report["ok"], f"{parent}, seed {seed}, {irqs} interrupts")
 
 
 def test_same_seed_gives_the_same_run_and_another_another(case):
