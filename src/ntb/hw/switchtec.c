@@ -210,7 +210,11 @@ static void free_software(struct ontb_swtec *sw)
 	ontb_pages_release(sw->pages, &sw->page);
 }
 
-/* In the order of Linux's driver. The last message makes a peer forget a link that a driver before this one had. */
+/*
+ * In the order of Linux's driver. The last message makes a peer forget a link that a driver before this one had. Linux's sends it
+ * always; but at the other end it sets its page up anew then, with no lock against clients that set up windows, and either may
+ * fail (6.12, switchtec_ntb_reinit_peer()). So it is sent only where it may be needed.
+ */
 static int start_hardware(struct ontb_swtec *sw)
 {
 	int ret;
@@ -225,7 +229,8 @@ static int start_hardware(struct ontb_swtec *sw)
 	ret = ontb_swtec_show_page(sw);
 	if (ret)
 		return ret;
-	ontb_swtec_send(sw, 0, ONTB_SWTEC_MSG_FORCE_DOWN);
+	if (ontb_swtec_peer_may_have_link(sw))
+		ontb_swtec_send(sw, 0, ONTB_SWTEC_MSG_FORCE_DOWN);
 	return 0;
 }
 

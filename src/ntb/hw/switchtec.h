@@ -237,6 +237,14 @@ uint64_t ontb_swtec_peer_page_read64(const struct ontb_swtec *sw, uint32_t offse
 uint64_t ontb_swtec_peer_state(const struct ontb_swtec *sw);
 
 /**
+ * ontb_swtec_peer_may_have_link() - whether the peer may believe in a link, or has no page to show
+ * @sw: Driver.
+ *
+ * Return: False only if the peer's page can be read and says that its host does not want the link.
+ */
+bool ontb_swtec_peer_may_have_link(const struct ontb_swtec *sw);
+
+/**
  * ontb_swtec_look_at_link() - the link's work
  * @arg: Driver.
  *

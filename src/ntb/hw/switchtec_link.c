@@ -68,6 +68,13 @@ uint64_t ontb_swtec_peer_state(const struct ontb_swtec *sw)
 	return entry & ONTB_SWTEC_LUT_ENABLED ? ontb_swtec_peer_page_read64(sw, ONTB_SWTEC_PAGE_MAGIC) : UINT64_MAX;
 }
 
+bool ontb_swtec_peer_may_have_link(const struct ontb_swtec *sw)
+{
+	uint64_t state = ontb_swtec_peer_state(sw);
+
+	return (uint32_t)state != ONTB_SWTEC_MAGIC || state >> 32;
+}
+
 static uint32_t peer_page_read32(const struct ontb_swtec *sw, uint32_t offset)
 {
 	return ontb_pci_bar_read32(sw->dev, sw->own.direct_bar[0], offset);
