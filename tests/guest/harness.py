@@ -39,8 +39,6 @@ KERNELS_OWN = {
     r"loading out-of-tree module taints kernel": "Debian leaves NTB out; it was built apart",
     r"mtrr: your CPUs had inconsistent": "QEMU's processors start with different MTRRs",
     r"tsc: Unable to calibrate against PIT": "slow emulated processor",
-    r"Error setting up reserved lut window: 00000000 / 00000000":
-        "two threads of ntb_hw_switchtec in one control block without a lock: one sees the other's; the bridge has no error",
     r"clocksource: ": "timekeeping watchdog on a busy host",
     r"tsc: Marking TSC unstable|TSC found unstable|TSC warp": "what that watchdog then says",
     r"\.\.MP-BIOS bug: 8254 timer not connected to IO-APIC": "timer test on a busy host",
