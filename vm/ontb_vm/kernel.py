@@ -12,7 +12,7 @@ import concurrent.futures
 import re
 import shutil
 
-from . import cache, debian
+from . import cache, debian, kbuild
 from .cache import KitError, say
 
 KERNELS = {"6.12": debian.RELEASE, "7.3": debian.BACKPORTS}
@@ -22,9 +22,6 @@ STOCK = ("virtio", "virtio_ring", "virtio_pci", "virtio_pci_modern_dev",
          "virtio_pci_legacy_dev", "virtio_net", "net_failover", "failover")
 NTB = ("switchtec", "ntb", "ntb_hw_switchtec", "ntb_transport", "ntb_netdev", "ntb_tool",
        "ntb_perf", "ntb_pingpong", "ntb_msi_test")
-
-SOURCES = ("drivers/ntb/*", "drivers/pci/switch/*", "drivers/net/ntb_netdev.c",
-           "tools/testing/selftests/ntb/*")
 
 KBUILD = """\
 CONFIG_PCI_SW_SWITCHTEC := m
@@ -51,9 +48,6 @@ make -C /lib/modules/{release}/build M=/ntb -j"$(nproc)" modules
 make -C /lib/modules/{release}/build M=/ntb INSTALL_MOD_PATH=/out INSTALL_MOD_STRIP=1 \
 \tDEPMOD=true modules_install
 """
-
-TOOLS = ("make", "bash", "dash", "coreutils", "sed", "grep", "mawk", "findutils", "gawk",
-         "xz-utils", "kmod", "gcc-14", "binutils", "libelf1t64", "libssl3t64", "pahole")
 
 RECIPE = cache.hashlib.sha256(repr((KBUILD, BUILD, STOCK, NTB)).encode()).hexdigest()[:8]
 
@@ -89,39 +83,24 @@ def _get_image(apt, release, suite, top):
     shutil.rmtree(debs)
 
 
-def _get_source(apt, series, suite, top):
-    """Unpack the NTB drivers and their self-test out of Debian's source package."""
-    package = f"linux-source-{series}"
-    debs = top / ".source"
-    (deb,) = apt.download([package], debs, suite, resolve=False)
-    tree = top / ".ntb"
-    tree.mkdir()
-    debian.unpack_nested(deb, f"./usr/src/{package}.tar.xz", tree,
-                         [f"{package}/{name}" for name in SOURCES], 1)
-    (tree / "Kbuild").write_text(KBUILD, encoding="ascii")
-    shutil.rmtree(debs)
-    return tree
-
-
-def _get_compiler(apt, release, suite, top):
-    """Unpack compiler, make and the kernel's headers into a root of their own."""
-    debs = top / ".tools"
-    headers = top / ".headers"
-    root = top / ".root"
-    debian.new_root(root)
-    depends = apt.depends(f"linux-headers-{release}",
-                          apt.version(f"linux-headers-{release}", suite))
-    names = [f"linux-headers-{release}"] + [
-        name for name in depends if re.match(r"linux-(headers|kbuild)-", name)]
-    for deb in apt.download(names, headers, suite, resolve=False):
-        debian.unpack(deb, root)
-    for deb in apt.download(TOOLS, debs, suite):
-        debian.unpack(deb, root)
-    if not (root / "usr/bin/awk").exists():
-        (root / "usr/bin/awk").symlink_to("mawk")
-    shutil.rmtree(debs)
-    shutil.rmtree(headers)
-    return root
+def _compile(builder, release, top, image):
+    """Build the modules; when the image is there, put them beside its own."""
+    root = builder / "root"
+    with kbuild.folders(root / "ntb", root / "out") as (place, out):
+        shutil.copytree(root / kbuild.SOURCE, place, dirs_exist_ok=True)
+        (place / "Kbuild").write_text(KBUILD, encoding="ascii")
+        text = debian.run_inside(root, BUILD.format(release=release))
+        image.result()
+        (top / "build.log").write_text(text, encoding="utf-8")
+        modules = top / "modules" / release
+        (modules / "updates").mkdir()
+        for path in sorted((out / f"lib/modules/{release}/updates").rglob("*.ko*")):
+            shutil.copy(path, modules / "updates" / path.name)
+        missing = {f for f in NTB if not list((modules / "updates").glob(f"{f}.ko*"))}
+        if missing:
+            raise KitError(f"the build left no {', '.join(sorted(missing))}; {text[-2000:]}")
+        shutil.copy(place / "tools/testing/selftests/ntb/ntb_test.sh", top / "ntb_test.sh")
+    kbuild.index(builder, top / "modules", release)
 
 
 def _build(series, kind):
@@ -137,33 +116,10 @@ def _build(series, kind):
     with cache.building(name, facts) as top, \
             concurrent.futures.ThreadPoolExecutor() as pool:
         image = pool.submit(_get_image, apt, release, suite, top)
-        source = pool.submit(_get_source, apt, series, suite, top)
-        root = pool.submit(_get_compiler, apt, release, suite, top).result()
-        source.result().rename(root / "ntb")
-        text = debian.run_inside(root, BUILD.format(release=release))
-        image.result()
-        (top / "build.log").write_text(text, encoding="utf-8")
-        modules = top / "modules" / release
-        built = root / f"out/lib/modules/{release}/updates"
-        for path in sorted(built.rglob("*.ko*")):
-            (modules / "updates").mkdir(exist_ok=True)
-            shutil.copy(path, modules / "updates" / path.name)
-        missing = {f for f in NTB if not list((modules / "updates").glob(f"{f}.ko*"))}
-        if missing:
-            raise KitError(f"the build left no {', '.join(sorted(missing))}; {text[-2000:]}")
-        _depmod(root, release, top)
-        shutil.copy(root / "ntb/tools/testing/selftests/ntb/ntb_test.sh", top / "ntb_test.sh")
-        shutil.rmtree(root)
+        builder = kbuild.prepare(series, release, suite)
+        with cache.locked(f"kbuild-{series}"):
+            _compile(builder, release, top, image)
     cache.remember(kind, name)
-
-
-def _depmod(root, release, top):
-    """Index the modules with the root's own depmod, which reads every compression."""
-    inside = root / "index/lib/modules"
-    inside.mkdir(parents=True)
-    (top / "modules" / release).rename(inside / release)
-    debian.run_inside(root, f"depmod -b /index {release}")
-    (inside / release).rename(top / "modules" / release)
 
 
 def prepare(series="6.12", full=False):
