@@ -27,7 +27,8 @@ sys.path.insert(0, str(TOP / "vm"))
 from ontb_vm import console, pair, process  # noqa: E402
 from ontb_vm.cache import KitError  # noqa: E402
 
-CLIENTS = ("ntb_netdev", "ntb_transport", "ntb_msi_test", "ntb_perf", "ntb_pingpong", "ntb_tool")
+CLIENTS = ("ntb_netdev", "ntb_transport", "ntb_msi_test", "ntb_perf", "ntb_pingpong", "ntb_tool",
+           "ntb_irq_test")
 LINES_ON_FAILURE = 40
 
 # Lines at level "warning" or worse that the kernel prints by itself, with the reason.
@@ -71,6 +72,7 @@ class Setup:
     spares: int = 0
     root_port: bool = False
     series: str = "6.12"
+    module_set: str = ""
     append: str = ""
     vectors: int = 0
     serve: tuple = ()
@@ -82,6 +84,7 @@ class Setup:
         words += ["iommu"] if self.iommu else []
         words += ["intremap"] if self.intremap else []
         words += [self.series] if self.series != "6.12" else []
+        words += [self.module_set] if self.module_set else []
         return "-".join(words)
 
 
@@ -113,7 +116,7 @@ class Lab:
         self.setup = setup
         self.seen = {}
         settings = pair.stock_settings(
-            setup.series, cpus=setup.cpus, memory=setup.memory, iommu=setup.iommu,
+            setup.series, setup.module_set, cpus=setup.cpus, memory=setup.memory, iommu=setup.iommu,
             intremap=setup.intremap, spares=setup.spares, root_port=setup.root_port,
             append=setup.append)
         self.settings, self.why = pair.choose_accel(settings, options.accel)

@@ -7,7 +7,7 @@ import pathlib
 import shutil
 import tempfile
 
-from . import accel, bridge, guest, initramfs, kernel, qemu
+from . import accel, bridge, guest, initramfs, kernel, modules, qemu
 from .cache import KitError, say
 
 
@@ -26,25 +26,31 @@ def run_folder(given=None):
     return pathlib.Path(tempfile.mkdtemp(prefix="openntb-", dir=base))
 
 
-def stock_settings(series="6.12", **changes):
-    """Settings of a guest with one of Debian's stock kernels, prepared when needed."""
+def stock_settings(series="6.12", module_set="", **changes):
+    """Settings of a guest with one of Debian's stock kernels, prepared when needed.
+
+    @module_set: NTB modules of a set of linux/ntb-msi instead of upstream's alone.
+    """
     top = kernel.prepare(series)
-    (modules,) = (top / "modules").iterdir()
-    image = initramfs.prepare(modules, top / "ntb_test.sh")
+    if module_set:
+        folder = modules.prepare(series, module_set)
+    else:
+        (folder,) = (top / "modules").iterdir()
+    image = initramfs.prepare(folder, top / "ntb_test.sh")
     return guest.Settings(qemu=qemu.prepare(), kernel=str(top / "vmlinuz"),
                           initramfs=str(image), **changes)
 
 
-def own_settings(image, modules=None, archive=None, **changes):
+def own_settings(image, folder=None, archive=None, **changes):
     """Settings of a guest with the user's kernel, and his modules or his initramfs."""
-    for path in (image, modules, archive):
+    for path in (image, folder, archive):
         if path and not os.path.exists(path):
             raise KitError(f"{path}: no such file or folder")
     if archive is None:
-        if modules is None:
+        if folder is None:
             raise KitError("a kernel of your own needs --modules or --initramfs")
         test = kernel.prepare("6.12") / "ntb_test.sh"
-        archive = initramfs.prepare(modules, test)
+        archive = initramfs.prepare(folder, test)
     return guest.Settings(qemu=qemu.prepare(), kernel=str(image), initramfs=str(archive),
                           **changes)
 

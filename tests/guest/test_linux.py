@@ -1,0 +1,124 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-3-Clause OR GPL-2.0-only
+"""linux/ntb-msi: NTB interrupts in a domain of their own, below unmodified drivers and clients."""
+
+import dataclasses
+import re
+import sys
+
+import clients
+from harness import Setup, expect, main, process, test
+from test_interrupts import Vector
+
+# The smallest table that switchtec and ntb_hw_switchtec can do with.
+TABLE = 4
+BARE = Setup(cpus=2, vectors=TABLE, module_set="domain", append="iomem=relaxed")
+REMAPPED = dataclasses.replace(BARE, iommu=True, intremap=True)
+# What the module says on purpose.
+TRUST = r"no interrupt remapping: peers can raise any interrupt of this host"
+STATE = f"{clients.DEBUGFS}/ntb_msi"
+# ntb_msi_test tells two words for each interrupt and one more, in 128 scratchpads.
+MSI_TEST_IRQS = 63
+
+
+def state(one, device):
+    """What the module says of a device: {word: number} and the lines."""
+    text = one.sh(f"cat {STATE}/{device}")
+    return {name: int(value, 0) for name, value in
+            re.findall(r"(?:^|\s)([a-z]+) (0x[0-9a-f]+|\d+)\b", text)}, text.splitlines()
+
+
+def interrupts(one, name):
+    """[(number, count, the rest of the line)] of the lines of /proc/interrupts with this handler."""
+    found = []
+    for line in one.sh("cat /proc/interrupts").splitlines():
+        match = re.match(r"\s*(\d+):((?:\s+\d+)+)\s+(\S.*?)\s+(\S+)\s*$", line)
+        if match and match.group(4) == name:
+            found.append((int(match.group(1)), sum(map(int, match.group(2).split())), match.group(3)))
+    return found
+
+
+def table(one, device):
+    """All words of the function's MSI-X table."""
+    address = Vector(one, device, 0).address
+    return one.sh("".join(f"devmem {address + 4 * word:#x} 32\n" for word in range(4 * TABLE))).split()
+
+
+def check_domain(one, device, name, number, prefix):
+    """@number interrupts of a client are in the device's NTB domain and in no other; its table has not changed."""
+    found = interrupts(one, name)
+    expect(len(found) == number, f"{one.name}: {len(found)} interrupts of {name} instead of {number}")
+    for _, _, text in found:
+        expect(text.startswith(f"{prefix}NTB-MSI-{device} "), f"{one.name}: not in the NTB domain: {text}")
+    indexes = [int(re.search(r"(\d+)-edge", text).group(1)) for _, _, text in found]
+    expect(len(set(indexes)) == number, f"{one.name}: indexes {indexes}")
+    _, lines = state(one, device)
+    expect(lines[0].startswith(f"domain {prefix}NTB-MSI-{device} "), lines[0])
+
+
+def trigger_all(sender, sender_device, receiver, number):
+    """ntb_msi_test: raise each interrupt of the peer once; all counters have to go up by one."""
+    place = f"{clients.demo.BASE}/{sender_device}/peer0"
+    told = int(sender.sh(f"cat {place}/count"))
+    expect(told == number, f"{sender.name} was told of {told} interrupts")
+    before = {irq: count for irq, count, _ in interrupts(receiver, "ntb_msi_test")}
+    sender.sh(f"i=0; while [ $i -lt {number} ]; do echo $i >{place}/trigger; i=$((i + 1)); done")
+
+    def arrived():
+        now = interrupts(receiver, "ntb_msi_test")
+        return all(count >= before[irq] + 1 for irq, count, _ in now) and now
+    after = process.wait_until(f"{number} interrupts", arrived, 30)
+    wrong = [irq for irq, count, _ in after if count != before[irq] + 1]
+    expect(not wrong, f"not once each: {wrong}")
+    counts = receiver.sh(f"cat {clients.demo.BASE}/*/irq*_occurrences").split()
+    expect(set(counts) == {str(before[irq] + 1) for irq in before}, f"the client counted {counts}")
+
+
+def msi_test_in_domain(lab, prefix=""):
+    """Upstream's ntb_msi_test on the NTB domain: everything arrives, the MSI-X table stays as it is."""
+    tables = [table(one, device) for one, device in lab.ends()]
+    ends = lab.ends()
+    lab.load("ntb_msi_test", f"num_irqs={MSI_TEST_IRQS}")
+    clients.demo.load(lab.guests)
+    for (one, device), (peer, _) in (ends, ends[::-1]):
+        check_domain(one, device, "ntb_msi_test", MSI_TEST_IRQS, prefix)
+        for _ in range(3):
+            trigger_all(one, device, peer, MSI_TEST_IRQS)
+    for (one, device), words in zip(ends, tables):
+        expect(table(one, device) == words, f"{one.name}: the MSI-X table has changed")
+        expect(clients.table_size(one, device) == TABLE, "another table size")
+        nirqs = one.sh("cat /sys/module/switchtec/parameters/nirqs").strip()
+        facts, lines = state(one, device)
+        expect(facts["late"] == 0, f"{one.name}: {lines}")
+        print(f"# {one.name}: {MSI_TEST_IRQS} of {MSI_TEST_IRQS} interrupts 3 times each, table of "
+              f"{TABLE} unchanged, nirqs={nirqs}, {lines[0]}, {lines[2]}")
+    reload_module(lab, prefix)
+
+
+def reload_module(lab, prefix):
+    """Client and module out and in again; nothing stays behind, and it works as before."""
+    lab.unload()
+    for one, device in lab.ends():
+        expect("NTB-MSI" not in one.sh("cat /proc/interrupts"), f"{one.name}: interrupts left")
+        one.sh("modprobe -r ntb_msi")
+        expect(one.run("grep -w ^ntb_msi /proc/modules")[0] != 0, "ntb_msi is loaded")
+        one.sh(f"[ ! -e {STATE} ]")
+    for lines in clients.trade_interrupts(lab, 2):
+        for line in lines:
+            expect(f" {prefix}NTB-MSI-" in line, f"not in the NTB domain: {line}")
+
+
+@test(BARE, known=[TRUST])
+def linux_domain_carries_msi_test_on_6_12(lab):
+    """ntb_msi_test with 63 interrupts on bare vectors, module reloaded."""
+    msi_test_in_domain(lab)
+
+
+@test(REMAPPED)
+def linux_domain_carries_msi_test_with_remapping_on_6_12(lab):
+    """The same below Intel interrupt remapping."""
+    msi_test_in_domain(lab, "IR-")
+
+
+if __name__ == "__main__":
+    sys.exit(main(__doc__))
