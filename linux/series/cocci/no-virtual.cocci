@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// A vector of a MSI-X table is in the table: what asked for the other kind goes.
+
+@@
+expression e;
+@@
+(
+- if (WARN_ON_ONCE(e->pci.msi_attrib.is_virtual))
+-	return;
+|
+- if (e->pci.msi_attrib.is_virtual)
+-	return;
+)
+
+@@
+expression a, e;
+@@
+  if (a
+-     && !e->pci.msi_attrib.is_virtual
+     ) { ... }
+
+@@
+expression a, e;
+@@
+  if (a
+-     || e->pci.msi_attrib.is_virtual
+     ) return ...;
+
+@@
+expression e1, e2;
+@@
+- e1.pci.msi_attrib.is_virtual = e2;
+
+@@
+expression H, N, F;
+@@
+- if (H < N) {
+-	if (F & PCI_IRQ_VIRTUAL)
+-		H = N;
+-	else
+-		N = H;
+- }
++ if (H < N)
++	N = H;
+
+@@
+identifier f = __pci_enable_msix_range;
+identifier flags;
+@@
+  f(...
+-   , int flags
+   ) { ... }
