@@ -93,27 +93,6 @@ static void plug(struct soak_host *host, bool is_in)
 	}
 }
 
-static bool has_guard(const struct soak_host *host)
-{
-	const struct soak_side *last = &host->sides[host->nr_sides - 1];
-
-	return last->is_liar && last->nr_cells;
-}
-
-/* The functions are there again, in their reset state, before the software has noticed anything. */
-static void restore(struct soak_host *host)
-{
-	struct ontb_pci_bus *bus = ontb_host_pci(host->host);
-
-	plug(host, true);
-	for (unsigned int i = 0; i < ontb_pci_nr_devs(bus); i++) {
-		int ret = ontb_pci_reset_restore(ontb_pci_dev_at(bus, i));
-
-		if (ret)
-			soak_failed(host, "restoring a function", ret);
-	}
-}
-
 /* Its software stops and starts anew; if it dies, its functions disappear first, and come back in their reset state. */
 static void restart(struct soak_host *host, bool is_dying)
 {
@@ -125,12 +104,9 @@ static void restart(struct soak_host *host, bool is_dying)
 	}
 	atomic_store(&host->wants_gate, true);
 	ontb_lock(&host->gate);
-	/* A guard can be taken down only while its function is there. */
-	if (is_dying && has_guard(host))
-		restore(host);
 	soak_stop_host(host);
 	soak_pause(host->soak, below(host, BREAK_NS));
-	if (is_dying && !has_guard(host))
+	if (is_dying)
 		plug(host, true);
 	/* The run ends with an error if it does not start, and what it had is not touched. */
 	if (soak_start_host(host))

@@ -56,6 +56,18 @@ bool ontb_worker_pool_is_stepped(const struct ontb_worker_pool *pool);
 bool ontb_worker_pool_step(struct ontb_worker_pool *pool);
 
 /**
+ * ontb_worker_pool_now() - time in a stepped pool
+ * @pool: Stepped pool.
+ *
+ * It passes only when nothing was kicked: then it is the latest of the deadlines that steps have come to. Who steps until something
+ * has happened, and not for ever, sees here how long it was waited for, whoever asked for the deadlines.
+ *
+ * Context: Any thread.
+ * Return: Nanoseconds on the clock of ontb_worker_kick_at(); 0 before the first deadline.
+ */
+uint64_t ontb_worker_pool_now(struct ontb_worker_pool *pool);
+
+/**
  * ontb_worker_new() - make a worker
  * @pool: Pool.
  * @name: Shown; copied.

@@ -26,6 +26,7 @@
  * @is_stepped: Constant.
  * @lock:       Protects what follows. Taken before a worker's.
  * @random:     State of the order.
+ * @now_ns:     The latest deadline that a step has come to.
  * @first:      Workers, oldest first.
  * @last_link:  Where the next one is linked.
  */
@@ -34,6 +35,7 @@ struct ontb_worker_pool {
 	bool is_stepped;
 	struct ontb_lock lock;
 	uint64_t random;
+	uint64_t now_ns;
 	struct ontb_worker *first;
 	struct ontb_worker **last_link;
 };
@@ -295,9 +297,22 @@ static struct ontb_worker *begin_next(struct ontb_worker_pool *pool) ONTB_MUST_H
 		ontb_lock(&worker->lock);
 		has_begun = begin(worker, now_ns);
 		ontb_unlock(&worker->lock);
-		if (has_begun)
-			return worker;
+		if (!has_begun)
+			continue;
+		if (now_ns > pool->now_ns)
+			pool->now_ns = now_ns;
+		return worker;
 	}
+}
+
+uint64_t ontb_worker_pool_now(struct ontb_worker_pool *pool)
+{
+	uint64_t now_ns;
+
+	ontb_lock(&pool->lock);
+	now_ns = pool->now_ns;
+	ontb_unlock(&pool->lock);
+	return now_ns;
 }
 
 bool ontb_worker_pool_step(struct ontb_worker_pool *pool)

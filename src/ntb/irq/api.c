@@ -454,7 +454,8 @@ static bool is_settled(struct ontb_ntb_irqs *irqs, unsigned int index) ONTB_MUST
 
 static int settle_stepped(struct ontb_ntb_irqs *irqs, unsigned int index, uint64_t timeout_ns)
 {
-	uint64_t start = ontb_irqs_now(irqs);
+	struct ontb_worker_pool *pool = ontb_ntb_workers(irqs->ntb);
+	uint64_t start = ontb_irqs_now(irqs), pool_start = ontb_worker_pool_now(pool);
 	bool is_done, is_over = false;
 
 	for (;;) {
@@ -465,8 +466,9 @@ static int settle_stepped(struct ontb_ntb_irqs *irqs, unsigned int index, uint64
 			return 0;
 		if (is_over || !timeout_ns)
 			return -ETIMEDOUT;
-		is_over =
-			!ontb_worker_pool_step(ontb_ntb_workers(irqs->ntb)) || ontb_irqs_now(irqs) - start > timeout_ns;
+		/* Time may pass for others of the pool only, who try again for ever. */
+		is_over = !ontb_worker_pool_step(pool) || ontb_irqs_now(irqs) - start > timeout_ns ||
+			  ontb_worker_pool_now(pool) - pool_start > timeout_ns;
 	}
 }
 

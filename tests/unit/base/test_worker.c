@@ -236,9 +236,14 @@ static void times_come_when_nothing_else_is_to_do(void **state)
 	ontb_worker_kick_at(jobs[1].worker, 3);
 	ontb_worker_kick_at(jobs[1].worker, UINT64_MAX);
 	ontb_worker_kick(jobs[2].worker);
+	assert_true(ontb_worker_pool_step(pool));
+	assert_int_equal(ontb_worker_pool_now(pool), 0);
+	assert_true(ontb_worker_pool_step(pool));
+	assert_int_equal(ontb_worker_pool_now(pool), 3);
 	while (ontb_worker_pool_step(pool))
 		;
 	assert_string_equal(order, "cba");
+	assert_int_equal(ontb_worker_pool_now(pool), UINT64_MAX - 1);
 	/* A flush runs what was kicked, not what has time. */
 	ontb_worker_kick_at(jobs[0].worker, 5);
 	ontb_worker_kick(jobs[1].worker);
@@ -253,6 +258,8 @@ static void times_come_when_nothing_else_is_to_do(void **state)
 	while (ontb_worker_pool_step(pool))
 		;
 	assert_string_equal(order, "cbabba");
+	/* It does not go back for a deadline that was earlier. */
+	assert_int_equal(ontb_worker_pool_now(pool), UINT64_MAX - 1);
 	ontb_worker_free(jobs[0].worker);
 	ontb_worker_free(jobs[1].worker);
 	ontb_worker_free(NULL);

@@ -328,6 +328,55 @@ static void without_a_timeout_nobody_is_cut_off(void **state)
 	grant_rig_free(rig);
 }
 
+/**
+ * struct nuisance - somebody in the same pool who tries something again for ever
+ * @worker: Its worker.
+ * @now_ns: When it is to run next.
+ */
+struct nuisance {
+	struct ontb_worker *worker;
+	uint64_t now_ns;
+};
+
+static void try_again(void *arg)
+{
+	struct nuisance *nuisance = arg;
+
+	nuisance->now_ns += 10 * ONTB_NS_PER_MS;
+	ontb_worker_kick_at(nuisance->worker, nuisance->now_ns);
+}
+
+/* A peer that never answers, no time-out, and somebody else for whom time passes: waiting ends all the same. */
+static void waiting_ends_while_others_try_again(void **state)
+{
+	struct grant_rig *rig = grant_rig_new_bare(2, MOCK_STEPPED | MOCK_PAGES | MOCK_DOORBELLS, NR_IRQS);
+	struct nuisance nuisance = { 0 };
+	struct ontb_ntb_irqs *owner;
+
+	(void)state;
+	rig->ends[0].config.ack_timeout_ns = 0;
+	assert_int_equal(grant_rig_start(rig, 0), 0);
+	assert_int_equal(grant_rig_start(rig, 1), 0);
+	mock_run(rig->net);
+	owner = rig->ends[0].irqs;
+	(void)grant_rig_irq(rig, 0, 0);
+	assert_int_equal(ontb_ntb_irq_grant(owner, 0, 0), 0);
+	mock_run(rig->net);
+	rig->net->hosts[1].is_deaf = true;
+	assert_int_equal(ontb_ntb_irq_revoke(owner, 0, 0), 0);
+	assert_int_equal(ontb_worker_new(rig->net->hosts[0].pool, "nuisance", try_again, &nuisance, &nuisance.worker),
+			 0);
+	ontb_worker_kick(nuisance.worker);
+	assert_int_equal(ontb_ntb_irq_settle(owner, 0, 100 * ONTB_NS_PER_S), -ETIMEDOUT);
+	assert_true(nuisance.now_ns > 100 * ONTB_NS_PER_S);
+	ontb_worker_free(nuisance.worker);
+	rig->net->hosts[1].is_deaf = false;
+	mock_set_link(rig->net, 0, 1, true);
+	mock_run(rig->net);
+	assert_int_equal(ontb_ntb_irq_settle(owner, 0, 0), 0);
+	grant_rig_free(rig);
+}
+
 /* A window that cannot be closed: what the peer holds is not used again before it can. */
 static void a_window_that_stays_open_keeps_the_quarantine(void **state)
 {
@@ -442,6 +491,7 @@ int main(void)
 		cmocka_unit_test(a_holder_may_restart_at_every_step),
 		cmocka_unit_test(a_silent_peer_is_cut_off),
 		cmocka_unit_test(without_a_timeout_nobody_is_cut_off),
+		cmocka_unit_test(waiting_ends_while_others_try_again),
 		cmocka_unit_test(a_window_that_stays_open_keeps_the_quarantine),
 		cmocka_unit_test(a_link_that_was_seen_down_was_down),
 		cmocka_unit_test(an_owner_that_dies_takes_its_interrupts_along),
