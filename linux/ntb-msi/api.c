@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The interface of <linux/ntb.h>, as Linux's drivers/ntb/msi.c has it, so that clients need not know which one is there; and
- * the life of a device's interrupts, which ends with its client's.
+ * The interface of <linux/ntb.h>, as Linux's drivers/ntb/msi.c has it, so that clients need not know which one is
+ * there; and the life of a device's interrupts, which ends with its client's.
  */
 #include <linux/cpu.h>
 #include <linux/debugfs.h>
@@ -201,9 +201,10 @@ free_msi:
 /**
  * ntb_msi_init() - make a device ready for interrupts from peers
  * @ntb:          NTB device; its last window towards each peer is used for the peers' interrupts from now on.
- * @desc_changed: Called with the client's context when descriptors have changed and peers have to be told, or NULL: then no
- *                interrupt moves whose message would change. In process context under ntb_dev.ctx_lock, so it must not
- *                sleep, like every other callback of a client; it cannot request interrupts.
+ * @desc_changed: Called with the client's context when descriptors have changed and peers have to be told, or
+ *                NULL: then no interrupt moves whose message would change. In process context under
+ *                ntb_dev.ctx_lock, so it must not sleep, like every other callback of a client; it cannot
+ *                request interrupts.
  *
  * Everything ends with the client: nothing has to be called.
  *
@@ -352,7 +353,8 @@ static void end_handle(struct device *dev, void *res)
  * @thread_fn: Called in a thread of the interrupt when @handler asks for it, or NULL.
  * @name:      Name in /proc/interrupts, the device's if NULL.
  * @dev_id:    Handed to both.
- * @msi_desc:  OUT: what peers have to be told. Written again before desc_changed() is called, until the interrupt is freed.
+ * @msi_desc:  OUT: what peers have to be told. Written again before desc_changed() is called, until the interrupt
+ *             is freed.
  *
  * It is freed with the client, or by ntbm_msi_free_irq().
  *

@@ -16,8 +16,8 @@ void ntbm_msi_free_irq(struct ntb_dev *ntb, unsigned int irq, void *dev_id);
 int ntb_msi_peer_addr(struct ntb_dev *ntb, int peer, struct ntb_msi_desc *desc, phys_addr_t *msi_addr);
 
 /*
- * An interrupt of bare x86 vectors is moved by the next interrupt, in interrupt context, unless its chip says that it can
- * be moved at once. Until 6.13 a flag of the interrupt said so, since 6.14 a flag of the chip says that it can not.
+ * An interrupt of bare x86 vectors is moved by the next interrupt, in interrupt context, unless it is said that it
+ * can be moved at once. In 6.12 a flag of the interrupt says so; now a flag of the chip says that it cannot.
  */
 #if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 14, 0)
 static inline void compat_move_at_once(struct irq_chip *chip)
@@ -39,7 +39,7 @@ static inline void compat_irq_moves_at_once(unsigned int virq)
 }
 #endif
 
-/* Since 6.16 the parent's msi_prepare() reads the device from here, and there is a counterpart. */
+/* Newer parents' msi_prepare() reads the device from here, and there is a counterpart. */
 #if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 16, 0)
 static inline void compat_info_set_dev(struct msi_domain_info *info, struct device *dev)
 {
@@ -61,10 +61,10 @@ static inline void compat_msi_teardown(struct msi_domain_ops *ops, struct irq_do
 }
 #endif
 
-/* "The message never changes" has a flag of its own since 6.18; of Arm's ITS only, so far. */
+/* "The message never changes" has got a flag of its own; only Arm's ITS has it in 7.3. */
 static inline bool compat_parent_says_immutable(struct irq_domain *parent)
 {
-#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 18, 0)
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(7, 0, 0)
 	return irq_domain_is_msi_immutable(parent);
 #else
 	return false;

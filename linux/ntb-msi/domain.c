@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The domain: child of the device's MSI parent, next to the PCI/MSI or PCI/MSI-X domain of the same function, which it
- * neither reads nor writes.
+ * The domain: child of the device's MSI parent, next to the PCI/MSI or PCI/MSI-X domain of the same function,
+ * which it neither reads nor writes.
  *
- * The functions that make such a domain for a driver are not exported, the parent's own operations are reachable through
- * its structure: it fills in chip, flow and allocation as for a PCI/MSI-X domain. The bus token says so too, for want of
- * one for NTBs that parents accept. Nothing of it ends up in a table of the function.
+ * The functions that make such a domain for a driver are not exported, the parent's own operations are reachable
+ * through its structure: it fills in chip, flow and allocation as for a PCI/MSI-X domain. The bus token says so
+ * too, for want of one for NTBs that parents accept. Nothing of it ends up in a table of the function.
  */
 #include <linux/pci.h>
 
@@ -50,8 +50,9 @@ static void chip_write_msg(struct irq_data *data, struct msi_msg *msg)
 }
 
 /*
- * Runs under desc->lock. Either the parent may move the interrupt in place, then its message is looked at again; or peers
- * have the message, then the move is made elsewhere, in process context, and this only notes what is wanted.
+ * Runs under desc->lock. Either the parent may move the interrupt in place, then its message is looked at again;
+ * or peers have the message, then the move is made elsewhere, in process context, and this only notes what is
+ * wanted.
  */
 static int chip_set_affinity(struct irq_data *data, const struct cpumask *mask, bool force)
 {
@@ -175,8 +176,8 @@ int ntb_msi_domain_create(struct ntb_msi *msi)
 	if (ret)
 		return ret;
 	/*
-	 * Remapping keeps the message and changes its table. Where this turns out to be wrong, store() sees it and the
-	 * device goes on as one whose messages change.
+	 * Remapping keeps the message and changes its table. Where this turns out to be wrong, store() sees it
+	 * and the device goes on as one whose messages change.
 	 */
 	msi->fixed = msi_device_has_isolated_msi(dev) || compat_parent_says_immutable(msi->parent);
 

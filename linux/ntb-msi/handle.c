@@ -2,8 +2,9 @@
 /*
  * Lines in use, and handles: an interrupt's life between request and the end of its quarantine.
  *
- * Nobody can tell when the last peer has heard that an interrupt is gone. So a freed one keeps its message, an action that
- * only counts, and on bare vectors its vector, until the quarantine is over; then the line is free and used again last.
+ * Nobody can tell when the last peer has heard that an interrupt is gone. So a freed one keeps its message, an
+ * action that only counts, and on bare vectors its vector, until the quarantine is over; then the line is free and
+ * used again last.
  */
 #include <linux/jiffies.h>
 #include <linux/slab.h>
@@ -12,7 +13,8 @@
 
 /*
  * While a handle moves, both its lines may fire on different CPUs, but a handler runs once at a time, as for any
- * interrupt. Who comes second leaves a note, and who runs the handler runs it again for each note: none waits, none is lost.
+ * interrupt. Who comes second leaves a note, and who runs the handler runs it again for each note: none waits,
+ * none is lost.
  */
 static irqreturn_t deliver(struct ntb_msi_handle *handle)
 {
@@ -185,8 +187,8 @@ struct ntb_msi_line *ntb_msi_carrier(struct ntb_msi_handle *handle)
 }
 
 /*
- * CPUs for a new handle; false if the line's default will do. A message at the very beginning of the window has offset 0,
- * which ntb_transport's peers take for "none": where there is a choice, another CPU gets it first.
+ * CPUs for a new handle; false if the line's default will do. A message at the very beginning of the window has
+ * offset 0, which ntb_transport's peers take for "none": where there is a choice, another CPU gets it first.
  */
 static bool first_cpus(struct ntb_msi *msi, struct ntb_msi_line *line, struct cpumask *out)
 {
@@ -217,6 +219,8 @@ static int request_home(struct ntb_msi_handle *handle, const char *name)
 	free_cpumask_var(mask);
 	if (ret)
 		return ret;
+	/* From here on nobody moves it in place, so its message stays what it is. */
+	WRITE_ONCE(handle->home->exposed, true);
 	ret = ntb_msi_window_offset(msi, handle->home, &desc);
 	if (ret) {
 		dev_warn(&msi->ntb->dev, "IRQ %u: message to %#llx is outside of the window [%#llx, %#llx)\n",
@@ -225,7 +229,6 @@ static int request_home(struct ntb_msi_handle *handle, const char *name)
 		return ret;
 	}
 	*handle->client.desc = desc;
-	WRITE_ONCE(handle->home->exposed, true);
 	return 0;
 }
 

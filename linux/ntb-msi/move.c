@@ -2,13 +2,14 @@
 /*
  * Moves between CPUs where a move changes the message.
  *
- * One idea: make before break. The client's interrupt, its home, stays where it is. A stand-in is requested on the new CPU
- * and peers are told its message. When even late ones have heard, the home is requested anew on the new CPU, which nobody
- * notices, and peers are told again; when they have heard that too, the stand-in goes. So the interrupt keeps its number,
- * and at any time every message that some peer may still have reaches the handler.
+ * One idea: make before break. The client's interrupt, its home, stays where it is. A stand-in is requested on the
+ * new CPU and peers are told its message. When even late ones have heard, the home is requested anew on the new
+ * CPU, which nobody notices, and peers are told again; when they have heard that too, the stand-in goes. So the
+ * interrupt keeps its number, and at any time every message that some peer may still have reaches the handler.
  *
- * Peers are told at most once per quarantine. The interface hands them (offset, data) as two words, and who reads them
- * while they are written sees half of each; with nothing written for so long, only a peer that is too late anyway can.
+ * Peers are told at most once per quarantine. The interface hands them (offset, data) as two words, and who reads
+ * them while they are written sees half of each; with nothing written for so long, only a peer that is too late
+ * anyway can.
  */
 #include <linux/delay.h>
 #include <linux/jiffies.h>
@@ -75,6 +76,8 @@ static int place(struct ntb_msi_handle *handle, struct ntb_msi_line *line, const
 	ret = ntb_msi_line_request(line, handle, mask, name);
 	if (ret)
 		return ret;
+	/* From here on nobody moves it in place, so its message stays what it is. */
+	WRITE_ONCE(line->exposed, true);
 	ret = ntb_msi_window_offset(handle->msi, line, &desc);
 	if (!ret && cpumask_test_cpu(ntb_msi_line_cpu(line), handle->msi->leaving))
 		ret = -ENOSPC;
@@ -82,7 +85,6 @@ static int place(struct ntb_msi_handle *handle, struct ntb_msi_line *line, const
 		ntb_msi_line_release(line);
 		return ret;
 	}
-	WRITE_ONCE(line->exposed, true);
 	handle->publish = true;
 	return 0;
 }
@@ -101,7 +103,7 @@ static void go_away(struct ntb_msi_handle *handle, bool must, struct cpumask *as
 		cpumask_copy(handle->want, irq_data_get_affinity_mask(irq_get_irq_data(handle->home->virq)));
 		raw_spin_unlock_irqrestore(&handle->want_lock, flags);
 	}
-	if (!choose_cpus(handle, must, ask, mask))
+	if (!choose_cpus(handle, must, ask, mask) || !msi->desc_changed)
 		goto refused;
 	if (cpumask_test_cpu(cpu, mask))
 		return;
@@ -139,7 +141,8 @@ static bool is_due(unsigned long when)
 
 static bool wants_away(struct ntb_msi_handle *handle, bool *must)
 {
-	*must = cpumask_test_cpu(ntb_msi_line_cpu(handle->home), handle->msi->leaving);
+	/* A fixed message is good whatever CPU it goes to. */
+	*must = !handle->msi->fixed && cpumask_test_cpu(ntb_msi_line_cpu(handle->home), handle->msi->leaving);
 	return *must || READ_ONCE(handle->wanted);
 }
 
@@ -153,9 +156,9 @@ static void step_handle(struct ntb_msi_handle *handle, bool may_publish, struct 
 		handle->publish = true;
 		handle->sweep = true;
 	}
-	if (handle->phase == NTB_MSI_AWAY && is_due(handle->until) && may_publish)
+	if (handle->phase == NTB_MSI_AWAY && is_due(handle->until) && may_publish) {
 		come_back(handle, ask, mask);
-	else if (handle->phase == NTB_MSI_BACK && is_due(handle->until)) {
+	} else if (handle->phase == NTB_MSI_BACK && is_due(handle->until)) {
 		ntb_msi_line_put(handle->standin);
 		handle->standin = NULL;
 		handle->phase = NTB_MSI_STEADY;
@@ -166,8 +169,8 @@ static void step_handle(struct ntb_msi_handle *handle, bool may_publish, struct 
 }
 
 /*
- * Tell the client, and so the peers. As for all of NTB's callbacks, the lock keeps the client from going away meanwhile; what
- * it gave us as its descriptor goes with it.
+ * Tell the client, and so the peers. As for all of NTB's callbacks, the lock keeps the client from going away
+ * meanwhile; what it gave us as its descriptor goes with it.
  */
 static void publish(struct ntb_msi *msi)
 {
@@ -184,9 +187,15 @@ static void publish(struct ntb_msi *msi)
 
 	spin_lock_irqsave(&ntb->ctx_lock, flags);
 	if (ntb->ctx) {
-		list_for_each_entry(handle, &msi->handles, node)
-			if (handle->publish && !ntb_msi_window_offset(msi, ntb_msi_carrier(handle), &desc))
+		list_for_each_entry(handle, &msi->handles, node) {
+			if (!handle->publish)
+				continue;
+			if (ntb_msi_window_offset(msi, ntb_msi_carrier(handle), &desc))
+				dev_warn_ratelimited(&ntb->dev, "IRQ %u: the window does not show its message\n",
+						     handle->home->virq);
+			else
 				*handle->client.desc = desc;
+		}
 		WRITE_ONCE(msi->publisher, current);
 		if (msi->desc_changed)
 			msi->desc_changed(ntb->ctx);

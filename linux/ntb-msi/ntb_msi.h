@@ -2,10 +2,10 @@
 /*
  * NTB interrupts in a domain of their own: what the files of this module share.
  *
- * A *line* is one Linux interrupt of the domain, and so one message. A *handle* is what a client holds: a handler and the
- * message that its peers were told. A handle has one line, its home, whose number the client knows; while it moves to
- * another CPU it has a second one, the stand-in. domain.c makes lines, handle.c gives them to clients, move.c replaces
- * them, window.c says which messages a peer can reach, api.c is the interface of <linux/ntb.h>.
+ * A *line* is one Linux interrupt of the domain, and so one message. A *handle* is what a client holds: a handler
+ * and the message that its peers were told. A handle has one line, its home, whose number the client knows; while
+ * it moves to another CPU it has a second one, the stand-in. domain.c makes lines, handle.c gives them to clients,
+ * move.c replaces them, window.c says which messages a peer can reach, api.c is the interface of <linux/ntb.h>.
  *
  * ntb_msi.lock protects everything that has no other remark. It is a mutex, so all of that is process context.
  */
@@ -115,7 +115,7 @@ struct ntb_msi_handle {
 	struct ntb_msi_client client;
 	bool live;
 	atomic_t running;
-	struct mutex thread;
+	struct mutex thread; /* see above */
 	struct ntb_msi_line *home;
 	struct ntb_msi_line *standin;
 	enum ntb_msi_phase phase;
@@ -169,7 +169,7 @@ struct ntb_msi {
 	struct ntb_dev *ntb;
 	struct list_head all;
 	void (*desc_changed)(void *ctx);
-	struct mutex lock;
+	struct mutex lock; /* see above */
 
 	struct irq_domain *parent;
 	struct fwnode_handle *fwnode;

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The window through which peers reach the messages: it shows every interrupt, wherever it may move, and is no larger than
- * that needs.
+ * The window through which peers reach the messages: it shows every interrupt, wherever it may move, and is no
+ * larger than that needs.
  *
- * Where messages are fixed, all that may be handed out exist before the window is set up, and it covers their addresses.
- * Otherwise a message names a CPU; how is the parent's affair, so an interrupt is put onto each CPU in turn, and its address
- * is looked at.
+ * Where messages are fixed, all that may be handed out exist before the window is set up, and it covers their
+ * addresses. Otherwise a message names a CPU; how is the parent's affair, so an interrupt is put onto each CPU in
+ * turn, and its address is looked at.
  */
 #include <linux/cpu.h>
 #include <linux/log2.h>

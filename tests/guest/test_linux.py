@@ -10,15 +10,20 @@ import clients
 from harness import Setup, expect, main, process, test
 from test_interrupts import Vector
 
+from ontb_vm import account
+
 # The smallest table that switchtec and ntb_hw_switchtec can do with.
 TABLE = 4
 BARE = Setup(cpus=2, vectors=TABLE, module_set="domain", append="iomem=relaxed")
+BARE_7_3 = dataclasses.replace(BARE, series="7.3")
 REMAPPED = dataclasses.replace(BARE, iommu=True, intremap=True)
 # What the module says on purpose.
 TRUST = r"no interrupt remapping: peers can raise any interrupt of this host"
 STATE = f"{clients.DEBUGFS}/ntb_msi"
 # ntb_msi_test tells two words for each interrupt and one more, in 128 scratchpads.
 MSI_TEST_IRQS = 63
+# ntb_irq_test has a word for each of so many.
+ALL_IRQS = 64
 
 
 def state(one, device):
@@ -114,10 +119,71 @@ def linux_domain_carries_msi_test_on_6_12(lab):
     msi_test_in_domain(lab)
 
 
+@test(BARE_7_3, known=[TRUST])
+def linux_domain_carries_msi_test_on_7_3(lab):
+    """The same on Linux 7.3."""
+    msi_test_in_domain(lab)
+
+
 @test(REMAPPED)
 def linux_domain_carries_msi_test_with_remapping_on_6_12(lab):
     """The same below Intel interrupt remapping."""
     msi_test_in_domain(lab, "IR-")
+
+
+def all_at_once(lab, prefix):
+    """64 interrupts, switchtec's nirqs at its default: each sent to, each handled; the MSI-X table as before."""
+    tables = [table(one, device) for one, device in lab.ends()]
+    sender, receiver = account.load(lab.guests, ALL_IRQS)
+    for one, device in lab.ends():
+        check_domain(one, device, "ntb_irq_test", ALL_IRQS, prefix)
+    before = receiver.irqs()
+    sender.do("reset")
+    sender.do(f"run 5000 0 {ALL_IRQS}")
+    found = account.result(sender, receiver)
+    runs = [after - first for (_, after), (_, first) in zip(receiver.irqs(), before)]
+    expect(found.lost == 0 and found.misdirected == 0, found.text())
+    expect(min(runs) > 0, f"some were not sent to: {runs}")
+    expect(sum(runs) == found.sent, f"{found.text()}, handlers ran {sum(runs)} times")
+    for (one, device), words in zip(lab.ends(), tables):
+        expect(table(one, device) == words, f"{one.name}: the MSI-X table has changed")
+    print(f"# {ALL_IRQS} interrupts: {found.text()}")
+    lab.unload()
+
+
+def nothing_lost(lab, prefix="", seconds=12):
+    """Storm, CPU off line, reuse: every message of a peer that hears late is accounted for."""
+    all_at_once(lab, prefix)
+    sender, receiver = account.load(lab.guests, options="learn_ms=20")
+    _, device = lab.ends()[1]
+    for load in (account.storm, account.offline):
+        found, turns = load(sender, receiver, seconds)
+        print(f"# {load.__name__}: {found.text()} in {turns} turns")
+        expect(found.lost == 0 and found.misdirected == 0, f"{load.__name__}: {found.text()}")
+        expect(found.sent > 100 and turns > 1, f"{load.__name__}: {found.sent} sent in {turns} turns")
+        # Below remapping a move changes nothing that a peer knows.
+        expect((found.changed == 0) == bool(prefix), f"{load.__name__}: {found.text()}")
+    facts, lines = state(receiver.one, device)
+    expect(facts["swept"] == 0 and facts["refused"] == 0, f"{lines}")
+
+    late = facts["late"]
+    wrong, times = account.reuse(sender, receiver)
+    facts, lines = state(receiver.one, device)
+    expect(wrong == 0, f"{wrong} of {times} messages to a freed interrupt ran another's handler")
+    expect(facts["late"] - late == times, f"{facts['late'] - late} of {times} came late: {lines}")
+    print(f"# a freed interrupt's message: {wrong} of {times} misdirected, {times} counted as late")
+
+
+@test(BARE, known=[TRUST])
+def linux_domain_loses_nothing_on_bare_vectors_on_6_12(lab):
+    """64 interrupts; affinity storm, CPU off line, reuse with a late peer: 0 lost, 0 misdirected."""
+    nothing_lost(lab)
+
+
+@test(REMAPPED)
+def linux_domain_loses_nothing_with_remapping_on_6_12(lab):
+    """The same below Intel interrupt remapping."""
+    nothing_lost(lab, "IR-")
 
 
 if __name__ == "__main__":

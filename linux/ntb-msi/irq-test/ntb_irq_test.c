@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * A client that accounts for every interrupt that one host sends to the other through a bridge. It uses the interface of
- * <linux/ntb.h> only, so it runs on the kernel's own drivers/ntb/msi.c and on ntb_msi.ko, and the two can be compared.
+ * A client that accounts for every interrupt that one host sends to the other through a bridge. It uses the
+ * interface of <linux/ntb.h> only, so it runs on the kernel's own drivers/ntb/msi.c and on ntb_msi.ko, and the two
+ * can be compared.
  *
- * Each host publishes, in its scratchpads, what its interrupts' messages are and how often each handler has run. Its peer
- * sends a message, waits until the right counter has gone up, and sends the next: messages of one interrupt never merge.
- * In the end a message whose handler did not run is lost, and a run without a message is misdirected.
+ * Each host publishes, in its scratchpads, what its interrupts' messages are and how often each handler has run.
+ * Its peer sends a message, waits until the right counter has gone up, and sends the next: messages of one
+ * interrupt never merge. In the end a message whose handler did not run is lost, and a run without a message is
+ * misdirected.
  *
  * debugfs, DIR = /sys/kernel/debug/ntb_irq_test/DEVICE:
  *   DIR/control   run MS FIRST COUNT   send to these interrupts in turn for so long
@@ -19,6 +21,9 @@
  *   DIR/changed   how often the peer had to be told of other messages
  *
  * A descriptor is one word here, so a pair is never torn; what is compared is what happens to messages.
+ *
+ * Every other message is sent with what the peer published last, the others with what it had published learn_ms
+ * before: as if two hosts sent, one of which hears late.
  */
 #include <linux/completion.h>
 #include <linux/debugfs.h>
@@ -53,7 +58,7 @@ MODULE_PARM_DESC(nr_irqs, "interrupts of this host, at most 64");
 
 static unsigned int learn_ms;
 module_param(learn_ms, uint, 0644);
-MODULE_PARM_DESC(learn_ms, "how late this host is to use what its peer has published");
+MODULE_PARM_DESC(learn_ms, "how late every other message is to use what the peer has published");
 
 static unsigned int timeout_ms = 300;
 module_param(timeout_ms, uint, 0644);
@@ -70,7 +75,8 @@ struct test_irq {
 };
 
 struct target {
-	u32 word; /* what the peer has told, as far as it is known here */
+	u32 word; /* what the peer has told */
+	u32 late; /* what it had told learn_ms before */
 	u32 kept;
 	u16 last; /* the peer's counter when it was read last */
 	u64 sent;
@@ -81,7 +87,8 @@ struct test {
 	struct ntb_dev *ntb;
 	struct dentry *dir;
 	struct work_struct setup;
-	struct delayed_work learn;
+	struct work_struct learn;
+	struct delayed_work learn_late;
 	spinlock_t lock;    /* counters of handlers, two of which share a scratchpad */
 	struct mutex mutex; /* commands */
 	struct mutex own;   /* own interrupts */
@@ -109,7 +116,7 @@ static void unpack(u32 word, struct ntb_msi_desc *out)
 	out->addr_offset = (word >> DATA_BITS & (BIT(OFFSET_BITS) - 1)) * 4;
 }
 
-/* ---- own interrupts ------------------------------------------------------------------------------------------------- */
+/* ---- own interrupts ---- */
 
 static irqreturn_t test_isr(int irq, void *arg)
 {
@@ -199,14 +206,14 @@ static void setup_work(struct work_struct *work)
 		dev_err(&test->ntb->dev, "cannot request interrupt %u: %d\n", i - 1, ret);
 	tell_peer(test);
 	mutex_unlock(&test->own);
-	schedule_delayed_work(&test->learn, 0);
+	schedule_work(&test->learn);
 }
 
-/* ---- the peer's interrupts ------------------------------------------------------------------------------------------ */
+/* ---- the peer's interrupts ---- */
 
 static void learn_work(struct work_struct *work)
 {
-	struct test *test = container_of(to_delayed_work(work), struct test, learn);
+	struct test *test = container_of(work, struct test, learn);
 	u32 magic = ntb_peer_spad_read(test->ntb, PEER, SPAD_MAGIC);
 	unsigned int i, nr;
 
@@ -216,6 +223,17 @@ static void learn_work(struct work_struct *work)
 	for (i = 0; i < nr; i++)
 		WRITE_ONCE(test->targets[i].word, ntb_peer_spad_read(test->ntb, PEER, SPAD_DESC + i));
 	WRITE_ONCE(test->nr_targets, nr);
+	/* Not put off when there is more news: what was told first is known in time. */
+	schedule_delayed_work(&test->learn_late, msecs_to_jiffies(learn_ms));
+}
+
+static void learn_late_work(struct work_struct *work)
+{
+	struct test *test = container_of(to_delayed_work(work), struct test, learn_late);
+	unsigned int i;
+
+	for (i = 0; i < MAX_IRQS; i++)
+		WRITE_ONCE(test->targets[i].late, READ_ONCE(test->targets[i].word));
 }
 
 static u16 peer_count(struct test *test, unsigned int index)
@@ -269,8 +287,8 @@ static int run(struct test *test, unsigned int ms, unsigned int first, unsigned 
 	if (!count || first + count > READ_ONCE(test->nr_targets))
 		return -ERANGE;
 	while (time_before(jiffies, end)) {
-		unsigned int index = first + i++ % count;
-		u32 word = READ_ONCE(test->targets[index].word);
+		struct target *target = &test->targets[first + i % count];
+		u32 word = i++ / count % 2 ? READ_ONCE(target->late) : READ_ONCE(target->word);
 
 		if (signal_pending(current))
 			return -EINTR;
@@ -278,8 +296,8 @@ static int run(struct test *test, unsigned int ms, unsigned int first, unsigned 
 			usleep_range(200, 400);
 			continue;
 		}
-		test->targets[index].sent++;
-		send(test, index, word);
+		target->sent++;
+		send(test, target - test->targets, word);
 	}
 	msleep(timeout_ms);
 	look_at_all(test);
@@ -291,8 +309,10 @@ static void reset(struct test *test)
 	unsigned int i;
 
 	look_at_all(test);
-	for (i = 0; i < MAX_IRQS; i++)
-		test->targets[i].sent = test->targets[i].handled = 0;
+	for (i = 0; i < MAX_IRQS; i++) {
+		test->targets[i].sent = 0;
+		test->targets[i].handled = 0;
+	}
 }
 
 static void keep(struct test *test)
@@ -315,7 +335,7 @@ static int kept(struct test *test, unsigned int index, unsigned int times)
 	return 0;
 }
 
-/* ---- debugfs -------------------------------------------------------------------------------------------------------- */
+/* ---- debugfs ---- */
 
 static int own_command(struct test *test, bool add, unsigned int index)
 {
@@ -411,7 +431,7 @@ static int irqs_show(struct seq_file *m, void *unused)
 }
 DEFINE_SHOW_ATTRIBUTE(irqs);
 
-/* ---- NTB client ----------------------------------------------------------------------------------------------------- */
+/* ---- NTB client ---- */
 
 static void link_event(void *ctx)
 {
@@ -426,7 +446,7 @@ static void db_event(void *ctx, int vector)
 	struct test *test = ctx;
 
 	ntb_db_clear(test->ntb, DOORBELL);
-	mod_delayed_work(system_wq, &test->learn, msecs_to_jiffies(learn_ms));
+	schedule_work(&test->learn);
 }
 
 static const struct ntb_ctx_ops ctx_ops = {
@@ -446,7 +466,10 @@ static int test_probe(struct ntb_client *client, struct ntb_dev *ntb)
 		dev_err(&ntb->dev, "needs %d scratchpads\n", NR_SPADS);
 		return -EOPNOTSUPP;
 	}
-	/* Handlers may run until the device's interrupts are gone, after test_remove(): so the device frees this, later. */
+	/*
+	 * Handlers may run until the device's interrupts are gone, after test_remove(): so the device frees this,
+	 * later.
+	 */
 	test = devm_kzalloc(&ntb->dev, sizeof(*test), GFP_KERNEL);
 	if (!test)
 		return -ENOMEM;
@@ -455,7 +478,8 @@ static int test_probe(struct ntb_client *client, struct ntb_dev *ntb)
 	mutex_init(&test->mutex);
 	mutex_init(&test->own);
 	INIT_WORK(&test->setup, setup_work);
-	INIT_DELAYED_WORK(&test->learn, learn_work);
+	INIT_WORK(&test->learn, learn_work);
+	INIT_DELAYED_WORK(&test->learn_late, learn_late_work);
 	for (i = 0; i < MAX_IRQS; i++) {
 		test->irqs[i].test = test;
 		test->irqs[i].index = i;
@@ -490,7 +514,8 @@ static void test_remove(struct ntb_client *client, struct ntb_dev *ntb)
 	ntb_db_set_mask(ntb, ntb_db_valid_mask(ntb));
 	ntb_clear_ctx(ntb);
 	cancel_work_sync(&test->setup);
-	cancel_delayed_work_sync(&test->learn);
+	cancel_work_sync(&test->learn);
+	cancel_delayed_work_sync(&test->learn_late);
 	ntb_msi_clear_mws(ntb);
 }
 
