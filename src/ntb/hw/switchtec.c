@@ -225,7 +225,7 @@ static int start_hardware(struct ontb_swtec *sw)
 	if (ret)
 		return ret;
 	ontb_swtec_init_dbmsg(sw);
-	ontb_swtec_init_events(sw);
+	ontb_swtec_enable_events(sw);
 	ret = ontb_swtec_show_page(sw);
 	if (ret)
 		return ret;
@@ -279,6 +279,7 @@ static int bring_up(struct ontb_swtec *sw, struct ontb_worker_pool *workers)
 	ret = make_software(sw, workers);
 	if (ret)
 		return ret;
+	ontb_swtec_init_events(sw);
 	ontb_pci_set_master(sw->dev, true);
 	ret = request_irqs(sw);
 	if (ret)

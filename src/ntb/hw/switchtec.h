@@ -214,10 +214,16 @@ int ontb_swtec_window_close(struct ontb_ntb *ntb, unsigned int peer, unsigned in
 void ontb_swtec_init_page(struct ontb_swtec *sw);
 
 /**
- * ontb_swtec_init_events() - be told when the peer's host is lost
- * @sw: Driver.
+ * ontb_swtec_init_events() - from here on it is news when the peer's host is lost
+ * @sw: Driver that has requested no interrupt: one that a driver before it left enabled lets the worker look at once.
  */
 void ontb_swtec_init_events(struct ontb_swtec *sw);
+
+/**
+ * ontb_swtec_enable_events() - be told of such news
+ * @sw: Driver. What has happened since ontb_swtec_init_events() is seen when the link is enabled.
+ */
+void ontb_swtec_enable_events(struct ontb_swtec *sw);
 
 /**
  * ontb_swtec_peer_page_read64() - load from the peer's page

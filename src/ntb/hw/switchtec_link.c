@@ -87,8 +87,12 @@ static uint32_t link_state_header(const struct ontb_swtec *sw)
 
 void ontb_swtec_init_events(struct ontb_swtec *sw)
 {
-	ontb_swtec_write32(sw, link_state_header(sw), ONTB_SWTEC_EV_CLEAR | ONTB_SWTEC_EV_IRQ);
 	sw->link_events = ONTB_SWTEC_EV_COUNT(ontb_swtec_read32(sw, link_state_header(sw)));
+}
+
+void ontb_swtec_enable_events(struct ontb_swtec *sw)
+{
+	ontb_swtec_write32(sw, link_state_header(sw), ONTB_SWTEC_EV_CLEAR | ONTB_SWTEC_EV_IRQ);
 }
 
 /* Whether the peer's endpoint has lost its host since the last look, even if it has one again. */

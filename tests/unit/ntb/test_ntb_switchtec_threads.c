@@ -278,6 +278,41 @@ static void a_peer_that_comes_and_goes_blocks_nobody(void **state)
 	sw_close(&rig);
 }
 
+/* Each change is a message to the peer, which hears it in the middle of whatever it does. */
+static void *flap_until_stopped(void *arg)
+{
+	struct job *job = arg;
+	struct ontb_ntb *ntb = job->rig->hosts[job->host].ntb;
+
+	while (!atomic_load(&stop)) {
+		job->nr_bad += ontb_ntb_link_enable(ntb) != 0;
+		ontb_ntb_link_disable(ntb);
+	}
+	return NULL;
+}
+
+static void a_driver_starts_while_its_peer_sends(void **state)
+{
+	struct job job = { 0 };
+	struct sw_rig rig;
+
+	(void)state;
+	sw_open(&rig, SW_TWO, false);
+	sw_log_start();
+	atomic_store(&stop, false);
+	job = (struct job){ .rig = &rig, .host = 0 };
+	start(&job, flap_until_stopped);
+	for (unsigned int i = 0; i < 300; i++) {
+		sw_remove(&rig, 1);
+		sw_probe(&rig, 1);
+	}
+	atomic_store(&stop, true);
+	finish(&job);
+	sw_link(&rig);
+	sw_log_stop();
+	sw_close(&rig);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -286,6 +321,7 @@ int main(void)
 		cmocka_unit_test(a_link_that_flaps_ends_up_up_on_both_sides),
 		cmocka_unit_test(every_ring_is_heard),
 		cmocka_unit_test(a_peer_that_comes_and_goes_blocks_nobody),
+		cmocka_unit_test(a_driver_starts_while_its_peer_sends),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);
