@@ -229,6 +229,9 @@ static int request_home(struct ntb_msi_handle *handle, const char *name)
 		return ret;
 	}
 	*handle->client.desc = desc;
+	/* Only noted, as it is where it may be. */
+	if (!msi->fixed)
+		irq_set_affinity(handle->home->virq, handle->home->deflt);
 	return 0;
 }
 

@@ -128,6 +128,9 @@ static void come_back(struct ntb_msi_handle *handle, struct cpumask *ask, struct
 	ntb_msi_line_release(handle->home);
 	if (choose_cpus(handle, true, ask, mask) && !place(handle, handle->home, mask, handle->home->name)) {
 		handle->phase = NTB_MSI_BACK;
+		/* CPUs that cannot be used now were asked for as well: only noted, as it is where it may be. */
+		if (cpumask_intersects(ask, mask) && !cpumask_equal(ask, mask) && !READ_ONCE(handle->wanted))
+			irq_set_affinity(handle->home->virq, ask);
 		return;
 	}
 	handle->msi->nr_refused++;
