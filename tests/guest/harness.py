@@ -40,6 +40,9 @@ KERNELS_OWN = {
     r"loading out-of-tree module taints kernel": "Debian leaves NTB out; it was built apart",
     r"mtrr: your CPUs had inconsistent": "QEMU's processors start with different MTRRs",
     r"tsc: Unable to calibrate against PIT": "slow emulated processor",
+    r"tsc: PIT calibration deviates from HPET": "slow emulated processor",
+    r"Unstable clock detected|keep using the local clock|trace_clock=local|on the kernel command line$":
+        "what tracing says when the TSC is not good, in four lines",
     r"clocksource: ": "timekeeping watchdog on a busy host",
     r"tsc: Marking TSC unstable|TSC found unstable|TSC warp": "what that watchdog then says",
     r"\.\.MP-BIOS bug: 8254 timer not connected to IO-APIC": "timer test on a busy host",

@@ -19,6 +19,8 @@ BARE = Setup(cpus=2, vectors=TABLE, module_set="domain", append="iomem=relaxed")
 BARE_7_3 = dataclasses.replace(BARE, series="7.3")
 REMAPPED = dataclasses.replace(BARE, iommu=True, intremap=True)
 REMAPPED_7_3 = dataclasses.replace(REMAPPED, series="7.3")
+# Clients get a window of up to 2 MiB that has to be aligned to its size, instead of 64 KiB.
+DIRECT = dataclasses.replace(BARE, append="ntb_hw_switchtec.use_lut_mws=0")
 # What the module says on purpose.
 TRUST = r"no interrupt remapping: peers can raise any interrupt of this host"
 # All interrupts are on both CPUs by themselves, so either may have some.
@@ -226,6 +228,28 @@ def linux_domain_refuses_what_it_is_told_to(lab):
     lab.unload()
     for guest in (one, other):
         guest.sh("modprobe -r ntb_msi")
+
+
+@test(DIRECT, known=[TRUST])
+def linux_domain_opens_no_more_window_than_it_needs(lab):
+    """Interrupts on both of two CPUs, whose messages are 4 KiB apart: 8 KiB of 2 MiB are open to the peer."""
+    for one in lab.guests:
+        one.sh("echo 2 >/proc/irq/default_smp_affinity")
+    for lines in clients.trade_interrupts(lab, 2):
+        for line in lines:
+            expect(" NTB-MSI-" in line, f"not in the NTB domain: {line}")
+    for one, device in lab.ends():
+        facts, lines = state(one, device)
+        window = [int(word, 16) for word in lines[2].split()[1:]]
+        expect(window == [0xfee00000, 0x2000], f"{one.name}: {lines[2]}")
+        used = re.findall(r"message (0x[0-9a-f]+)/", "\n".join(lines))
+        expect(set(used) == {"0xfee01000"}, f"{one.name}: messages to {used}")
+        expect(facts["refused"] == 0, f"{one.name}: {lines}")
+    open_now = [window for port in lab.bridge.status()["ports"] for window in port["windows"]
+                if int(window["address"], 16) >= 0xfee00000]
+    expect([window["size"] for window in open_now] == [0x2000, 0x2000], f"the bridge has {open_now}")
+    for one in lab.guests:
+        one.sh("echo 3 >/proc/irq/default_smp_affinity")
 
 
 @test(BARE, seconds=test_clients.TCP_SECONDS + 120, known=[TRUST, test_clients.TWO_THREADS], dirty=True)
