@@ -123,7 +123,8 @@ static void ntb_msi_write_msg(struct irq_data *data, struct msi_msg *msg)
 		irq->msg = *msg;
 	}
 
-	schedule_work(&irq->msi->work);
+	/* Not on this CPU, which may be the one that goes offline */
+	queue_work(system_dfl_wq, &irq->msi->work);
 }
 
 /*
