@@ -12,7 +12,7 @@ import concurrent.futures
 import re
 import shutil
 
-from . import cache, debian, kbuild
+from . import cache, debian, kbuild, source
 from .cache import KitError, say
 
 KERNELS = {"6.12": debian.RELEASE, "7.3": debian.BACKPORTS}
@@ -123,7 +123,12 @@ def _build(series, kind):
 
 
 def prepare(series="6.12", full=False):
-    """The folder of a stock kernel: vmlinuz, modules/RELEASE, ntb_test.sh."""
+    """The folder of a stock kernel: vmlinuz, modules/RELEASE, ntb_test.sh.
+
+    A series of the module source is a kernel with our series, which is built if need be.
+    """
+    if series in source.KINDS:
+        return source.prepare(series, full)
     if series not in KERNELS:
         raise KitError(f"no stock kernel {series}: choose {' or '.join(KERNELS)}")
     kind = f"kernel-{series}"
