@@ -9,7 +9,7 @@ GUEST_REPEAT := 20
 FUZZ_SECONDS := 60
 
 .DEFAULT_GOAL := all
-.PHONY: all help run run-guests check check-repeat bench lint fuzz install uninstall deb check-deb check-deb-fresh clean deps-build deps-check deps-guest
+.PHONY: all help run run-guests check check-repeat check-kernel bench lint fuzz install uninstall deb check-deb check-deb-fresh clean deps-build deps-check deps-guest
 
 all: $(BUILD)/build.ninja ## build the command and the library into ./build
 	@ninja -C $(BUILD)
@@ -43,6 +43,10 @@ check: deps-check ## all tests, in all builds, and the guests
 
 check-repeat: deps-guest all ## upstream's self-test, 20 times per way of running it
 	@tests/guest/run --repeat $(GUEST_REPEAT)
+
+check-kernel: all ## the series for Linux: applied, built at every step, booted in guests
+	@scripts/deps build guest kernel
+	@tests/kernel/run
 
 bench: deps-guest all ## speed, as ratios to what the machine can do
 	@bench/run
