@@ -230,6 +230,54 @@ def linux_domain_refuses_what_it_is_told_to(lab):
         guest.sh("modprobe -r ntb_msi")
 
 
+def settle(sender, receiver):
+    """Wait until the sender reaches the receiver again; then everything has to be accounted for."""
+    def works():
+        sender.do("reset")
+        sender.do("run 500 0 8")
+        found = account.result(sender, receiver)
+        return found.sent and found.lost == 0 and found.misdirected == 0
+    process.wait_until("messages that arrive", works, 90)
+    sender.do("reset")
+    sender.do("run 3000 0 8")
+    found = account.result(sender, receiver)
+    expect(found.sent > 50 and found.lost == 0 and found.misdirected == 0, found.text())
+    print(f"# afterwards: {found.text()}")
+
+
+@test(BARE, known=[TRUST])
+def linux_domain_goes_and_comes_while_the_peer_sends(lab):
+    """Client and module are unloaded and loaded under fire: nothing is said, and it works as before."""
+    sender, receiver = account.load(lab.guests)
+    number = sender.start(12000, 0, 8)
+    for _ in range(3):
+        receiver.one.sh(f"modprobe -r {account.MODULE} && modprobe -r ntb_msi && "
+                        f"modprobe {account.MODULE} nr_irqs=8", 60)
+        process.wait_until("interrupts", lambda: len(interrupts(receiver.one, account.MODULE)) == 8, 60)
+    sender.finish(number, 120)
+    settle(sender, receiver)
+
+
+@test(BARE, known=[TRUST], dirty=True)
+def linux_domain_survives_the_death_of_either_guest(lab):
+    """kill -9 of the receiver under fire, then of the sender; each comes back to a peer that never stopped."""
+    sender, receiver = account.load(lab.guests)
+    for dies, stays in ((receiver, sender), (sender, receiver)):
+        before = sum(runs for _, runs in receiver.irqs())
+        number = sender.start(15000, 0, 8)
+        process.wait_until("traffic", lambda before=before: sum(
+            runs for _, runs in receiver.irqs()) > before + 20, 15)
+        dies.one.kill()
+        lab.say_link(stays.one, "down")
+        if stays is sender:
+            sender.finish(number, 60)
+        dies.one.start()
+        dies.one.wait_ready(180)
+        lab.load_hardware(dies.one)
+        account.load([dies.one])
+        settle(sender, receiver)
+
+
 @test(DIRECT, known=[TRUST])
 def linux_domain_opens_no_more_window_than_it_needs(lab):
     """Interrupts on both of two CPUs, whose messages are 4 KiB apart: 8 KiB of 2 MiB are open to the peer."""
