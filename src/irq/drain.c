@@ -14,8 +14,8 @@ static struct ontb_irq_domain *root_of(struct ontb_irq_domain *domain)
 
 void ontb_irq_drain_add(struct ontb_irq_drain *drain, struct ontb_irq_data *data)
 {
-	struct ontb_irq_data *level = CHIP_FIND(data, pending_cpus);
 	struct ontb_irq_system *sys = data->domain->sys;
+	struct ontb_irq_data *level = CHIP_FIND(data, pending_cpus);
 
 	/* What enabling left to the worker is raised again now, so that it is pending at a CPU. */
 	if (sys->resender)
