@@ -17,6 +17,7 @@
 #include <string.h>
 
 #include "base/bytes.h"
+#include "base/rcu.h"
 
 #define DB_VALID 0xffffULL
 
@@ -325,6 +326,12 @@ static bool fails(atomic_uint *nr)
 	return true;
 }
 
+/* What has passed a window or a guard has been delivered. */
+static void wait_for_writes(void)
+{
+	ontb_rcu_synchronize();
+}
+
 static int window_close(struct ontb_ntb *ntb, unsigned int peer, unsigned int window)
 {
 	struct mock_host *host = self(ntb);
@@ -334,6 +341,7 @@ static int window_close(struct ontb_ntb *ntb, unsigned int peer, unsigned int wi
 	ontb_lock(&host->net->lock);
 	host->sides[peer].windows[window].size = 0;
 	ontb_unlock(&host->net->lock);
+	wait_for_writes();
 	return 0;
 }
 
@@ -364,6 +372,7 @@ static void peer_write32(struct ontb_ntb *ntb, unsigned int peer, unsigned int w
 	atomic_uint *refused = NULL;
 	uint64_t addr = 0;
 
+	ontb_rcu_read_lock();
 	ontb_lock(&host->net->lock);
 	if (!is_up(host, peer) || !ontb_range_fits(offset, 4, side->windows[window].size)) {
 		refused = &other->nr_closed;
@@ -377,6 +386,7 @@ static void peer_write32(struct ontb_ntb *ntb, unsigned int peer, unsigned int w
 		atomic_fetch_add(refused, 1);
 	else
 		deliver(other, addr, value);
+	ontb_rcu_read_unlock();
 }
 
 void mock_store(struct mock_net *net, unsigned int from, unsigned int to, uint64_t offset, uint32_t data)
@@ -578,6 +588,8 @@ static int guard_set(struct ontb_ntb *ntb, unsigned int slot, const struct ontb_
 	if (msg)
 		host->guards[slot].msg = *msg;
 	ontb_unlock(&host->net->lock);
+	if (!msg)
+		wait_for_writes();
 	if (!msg && host->on_shut_out)
 		host->on_shut_out(host);
 	return 0;

@@ -145,8 +145,13 @@ static void no_message_is_lost_or_taken_twice(void **state)
 	}
 	for (unsigned int i = 0; i < ONTB_ARRAY_SIZE(jobs); i++)
 		finish(&jobs[i]);
-	assert_true(rig.hosts[0].nr_messages > 0);
-	assert_true(rig.hosts[1].nr_messages > 0);
+	/* Who looks all the time may have taken each before its interrupt came; one that nobody takes is told of. */
+	for (unsigned int h = 0; h < 2; h++) {
+		unsigned int heard = atomic_load(&rig.hosts[h].nr_messages);
+
+		assert_int_equal(ontb_ntb_peer_msg_write(rig.hosts[h ^ 1].ntb, 0, 0, 1), 0);
+		sw_wait_for(&rig, &rig.hosts[h].nr_messages, heard + 1);
+	}
 	sw_close(&rig);
 }
 
