@@ -68,6 +68,13 @@ class Vector:
             self.one.sh(f"devmem {self.address + 4 * word:#x} 32 {value:#x}")
 
 
+def msix_table(one, device):
+    """All words of a function's MSI-X table."""
+    address = Vector(one, device, 0).address
+    return one.sh("".join(f"devmem {address + 4 * word:#x} 32\n"
+                          for word in range(4 * clients.table_size(one, device)))).split()
+
+
 def doorbell_interrupts(one):
     """[(number in /proc/interrupts, MSI-X index, device, count)] of the doorbell vectors."""
     found = []

@@ -9,7 +9,7 @@ import sys
 import clients
 import test_clients
 from harness import Setup, expect, main, process, test
-from test_interrupts import Vector
+from test_interrupts import msix_table
 
 from ontb_vm import account
 
@@ -50,12 +50,6 @@ def interrupts(one, name):
     return found
 
 
-def table(one, device):
-    """All words of the function's MSI-X table."""
-    address = Vector(one, device, 0).address
-    return one.sh("".join(f"devmem {address + 4 * word:#x} 32\n" for word in range(4 * TABLE))).split()
-
-
 def check_domain(one, device, name, number, prefix):
     """@number interrupts of a client are in the device's NTB domain and in no other; its table has not changed."""
     found = interrupts(one, name)
@@ -88,7 +82,7 @@ def trigger_all(sender, sender_device, receiver, number):
 
 def msi_test_in_domain(lab, prefix=""):
     """Upstream's ntb_msi_test on the NTB domain: everything arrives, the MSI-X table stays as it is."""
-    tables = [table(one, device) for one, device in lab.ends()]
+    tables = [msix_table(one, device) for one, device in lab.ends()]
     ends = lab.ends()
     lab.load("ntb_msi_test", f"num_irqs={MSI_TEST_IRQS}")
     clients.demo.load(lab.guests)
@@ -97,7 +91,7 @@ def msi_test_in_domain(lab, prefix=""):
         for _ in range(2):
             trigger_all(one, device, peer, MSI_TEST_IRQS)
     for (one, device), words in zip(ends, tables):
-        expect(table(one, device) == words, f"{one.name}: the MSI-X table has changed")
+        expect(msix_table(one, device) == words, f"{one.name}: the MSI-X table has changed")
         expect(clients.table_size(one, device) == TABLE, "another table size")
         nirqs = one.sh("cat /sys/module/switchtec/parameters/nirqs").strip()
         facts, lines = state(one, device)
@@ -146,7 +140,7 @@ def linux_domain_carries_msi_test_with_remapping_on_7_3(lab):
 
 def all_at_once(lab, prefix):
     """64 interrupts, switchtec's nirqs at its default: each sent to, each handled; the MSI-X table as before."""
-    tables = [table(one, device) for one, device in lab.ends()]
+    tables = [msix_table(one, device) for one, device in lab.ends()]
     sender, receiver = account.load(lab.guests, ALL_IRQS)
     for one, device in lab.ends():
         check_domain(one, device, "ntb_irq_test", ALL_IRQS, prefix)
@@ -159,7 +153,7 @@ def all_at_once(lab, prefix):
     expect(min(runs) > 0, f"some were not sent to: {runs}")
     expect(sum(runs) == found.sent, f"{found.text()}, handlers ran {sum(runs)} times")
     for (one, device), words in zip(lab.ends(), tables):
-        expect(table(one, device) == words, f"{one.name}: the MSI-X table has changed")
+        expect(msix_table(one, device) == words, f"{one.name}: the MSI-X table has changed")
     print(f"# {ALL_IRQS} interrupts: {found.text()}")
     lab.unload()
 

@@ -28,6 +28,11 @@ class Result:
     misdirected: int
     changed: int
 
+    @property
+    def is_clean(self):
+        """Whether every message ran its handler, and no other one."""
+        return not self.lost and not self.misdirected
+
     def text(self):
         """For people."""
         return (f"{self.sent} sent, {self.lost} lost, {self.misdirected} misdirected, "
