@@ -17,7 +17,8 @@ from . import cache, debian
 from .cache import KitError, say
 
 # What a Setup names as its series, and the configuration fragments of that kernel.
-KINDS = {"7.3-ntb": ("guest.config",)}
+KINDS = {"7.3-ntb": ("guest.config",),
+         "7.3-ntb-debug": ("guest.config", "debug.config")}
 PACKAGE = "linux-source-7.3"
 SUITE = debian.BACKPORTS
 BRANCH = "ntb-msi-domain"
@@ -59,16 +60,16 @@ def tree():
 
 
 def series_files():
-    """Every file that says what is in the kernel."""
-    places = [FOLDER / "apply", FOLDER / "edit.py", *FOLDER.glob("*.config")]
+    """Every file that says what is in the source."""
+    places = [FOLDER / "apply", FOLDER / "edit.py"]
     places += [path for name in ("steps", "cocci", "files") for path in (FOLDER / name).rglob("*")]
     return sorted(path for path in places if path.is_file() and "__pycache__" not in path.parts)
 
 
-def digest(top, *words):
-    """What a kernel made of source @top and the series is known by."""
-    total = hashlib.sha256(repr((top.name, *words)).encode())
-    for path in series_files():
+def digest(top, fragments=()):
+    """What source @top with the series, or a kernel of it with these fragments, is known by."""
+    total = hashlib.sha256(top.name.encode())
+    for path in [*series_files(), *(FOLDER / name for name in fragments)]:
         total.update(f"{path.relative_to(FOLDER)}\n".encode() + path.read_bytes())
     return total.hexdigest()[:12]
 
@@ -173,7 +174,7 @@ def _build(series, name):
 def prepare(series, full=False):
     """The folder of a kernel with the series: vmlinuz, modules/RELEASE, ntb_test.sh."""
     with cache.locked(f"kernel-{series}"):
-        name = f"kernel-{series}-{digest(tree(), *KINDS[series])}"
+        name = f"kernel-{series}-{digest(tree(), KINDS[series])}"
         top = cache.recall(f"kernel-{series}", full)
         if top is None or top.name != name:
             old = top
