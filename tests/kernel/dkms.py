@@ -12,7 +12,7 @@ import re
 import shutil
 import tempfile
 
-from ontb_vm import cache, debian, demo, initramfs, kbuild, kernel, pair
+from ontb_vm import cache, debian, demo, kbuild, kernel, pair
 from ontb_vm.cache import KitError
 
 PACKAGE = pathlib.Path(__file__).resolve().parent.parent.parent / "linux/ntb-msi"
