@@ -23,6 +23,8 @@ PACKAGE = "linux-source-7.3"
 SUITE = debian.BACKPORTS
 BRANCH = "ntb-msi-domain"
 BASE = "refs/openntb/base"
+# In a folder of objects, once they are complete: the name of the kernel.
+BUILT = "openntb-kernel"
 FOLDER = pathlib.Path(__file__).resolve().parent.parent.parent / "linux/series"
 MODULES = ("switchtec", "ntb", "ntb_hw_switchtec", "ntb_transport", "ntb_netdev", "ntb_tool",
            "ntb_perf", "ntb_pingpong", "ntb_msi_test")
@@ -148,11 +150,14 @@ def _build(series, name):
     with cache.locked("linux-build"):
         ensure_applied(top)
         build = top / f"build-{series}"
+        mark = build / BUILT
+        mark.unlink(missing_ok=True)
         configure(top, build, KINDS[series])
         say(f"building {name}: minutes, the first time")
         text = make(top, build, "bzImage", "modules")
         if "warning:" in text:
             raise KitError(f"the compiler warned:\n{text[-3000:]}")
+        mark.write_text(name + "\n", encoding="ascii")
         with cache.building(name, {"series": series}) as temp:
             shutil.copy(build / "arch/x86/boot/bzImage", temp / "vmlinuz")
             make(top, build, f"INSTALL_MOD_PATH={temp / 'out'}", "INSTALL_MOD_STRIP=1",
@@ -171,10 +176,14 @@ def _build(series, name):
     cache.remember(f"kernel-{series}", name)
 
 
+def _name(series):
+    return f"kernel-{series}-{digest(tree(), KINDS[series])}"
+
+
 def prepare(series, full=False):
     """The folder of a kernel with the series: vmlinuz, modules/RELEASE, ntb_test.sh."""
     with cache.locked(f"kernel-{series}"):
-        name = f"kernel-{series}-{digest(tree(), KINDS[series])}"
+        name = _name(series)
         top = cache.recall(f"kernel-{series}", full)
         if top is None or top.name != name:
             old = top
@@ -183,3 +192,17 @@ def prepare(series, full=False):
             if old is not None:
                 shutil.rmtree(old, ignore_errors=True)
     return top
+
+
+@contextlib.contextmanager
+def built(series):
+    """The source and the folder with the objects of a kernel, as prepare() has it, to build modules for it."""
+    top = tree()
+    build = top / f"build-{series}"
+    mark = build / BUILT
+    with cache.locked(f"kernel-{series}"):
+        if not mark.exists() or mark.read_text(encoding="ascii").strip() != _name(series):
+            _build(series, _name(series))
+    with cache.locked("linux-build"):
+        ensure_applied(top)
+        yield top, build
