@@ -7,8 +7,9 @@ import re
 import sys
 
 import clients
+import loads
 import test_clients
-from harness import Setup, expect, main, process, test
+from harness import Setup, expect, main, test
 from test_interrupts import msix_table
 
 from ontb_vm import account
@@ -40,19 +41,9 @@ def state(one, device):
             re.findall(r"(?:^|\s)([a-z]+) (0x[0-9a-f]+|\d+)\b", text)}, text.splitlines()
 
 
-def interrupts(one, name):
-    """[(number, count, the rest of the line)] of the lines of /proc/interrupts with this handler."""
-    found = []
-    for line in one.sh("cat /proc/interrupts").splitlines():
-        match = re.match(r"\s*(\d+):((?:\s+\d+)+)\s+(\S.*?)\s+(\S+)\s*$", line)
-        if match and match.group(4) == name:
-            found.append((int(match.group(1)), sum(map(int, match.group(2).split())), match.group(3)))
-    return found
-
-
 def check_domain(one, device, name, number, prefix):
     """@number interrupts of a client are in the device's NTB domain and in no other; its table has not changed."""
-    found = interrupts(one, name)
+    found = loads.interrupts(one, name)
     expect(len(found) == number, f"{one.name}: {len(found)} interrupts of {name} instead of {number}")
     for _, _, text in found:
         expect(text.startswith(f"{prefix}NTB-MSI-{device} "), f"{one.name}: not in the NTB domain: {text}")
@@ -62,34 +53,16 @@ def check_domain(one, device, name, number, prefix):
     expect(lines[0].startswith(f"domain {prefix}NTB-MSI-{device} "), lines[0])
 
 
-def trigger_all(sender, sender_device, receiver, number):
-    """ntb_msi_test: raise each interrupt of the peer once; all counters have to go up by one."""
-    place = f"{clients.demo.BASE}/{sender_device}/peer0"
-    told = int(sender.sh(f"cat {place}/count"))
-    expect(told == number, f"{sender.name} was told of {told} interrupts")
-    before = {irq: count for irq, count, _ in interrupts(receiver, "ntb_msi_test")}
-    sender.sh(f"i=0; while [ $i -lt {number} ]; do echo $i >{place}/trigger; i=$((i + 1)); done")
-
-    def arrived():
-        now = interrupts(receiver, "ntb_msi_test")
-        return all(count >= before[irq] + 1 for irq, count, _ in now) and now
-    after = process.wait_until(f"{number} interrupts", arrived, 30)
-    wrong = [irq for irq, count, _ in after if count != before[irq] + 1]
-    expect(not wrong, f"not once each: {wrong}")
-    counts = receiver.sh(f"cat {clients.demo.BASE}/*/irq*_occurrences").split()
-    expect(set(counts) == {str(before[irq] + 1) for irq in before}, f"the client counted {counts}")
-
-
 def msi_test_in_domain(lab, prefix=""):
     """Upstream's ntb_msi_test on the NTB domain: everything arrives, the MSI-X table stays as it is."""
     tables = [msix_table(one, device) for one, device in lab.ends()]
     ends = lab.ends()
     lab.load("ntb_msi_test", f"num_irqs={MSI_TEST_IRQS}")
     clients.demo.load(lab.guests)
-    for (one, device), (peer, _) in (ends, ends[::-1]):
+    for one, device in ends:
         check_domain(one, device, "ntb_msi_test", MSI_TEST_IRQS, prefix)
-        for _ in range(2):
-            trigger_all(one, device, peer, MSI_TEST_IRQS)
+    for _ in range(2):
+        loads.each_once(lab, MSI_TEST_IRQS)
     for (one, device), words in zip(ends, tables):
         expect(msix_table(one, device) == words, f"{one.name}: the MSI-X table has changed")
         expect(clients.table_size(one, device) == TABLE, "another table size")
@@ -144,17 +117,9 @@ def all_at_once(lab, prefix):
     sender, receiver = account.load(lab.guests, ALL_IRQS)
     for one, device in lab.ends():
         check_domain(one, device, "ntb_irq_test", ALL_IRQS, prefix)
-    before = receiver.irqs()
-    sender.do("reset")
-    sender.do(f"run 5000 0 {ALL_IRQS}")
-    found = account.result(sender, receiver)
-    runs = [after - first for (_, after), (_, first) in zip(receiver.irqs(), before)]
-    expect(found.lost == 0 and found.misdirected == 0, found.text())
-    expect(min(runs) > 0, f"some were not sent to: {runs}")
-    expect(sum(runs) == found.sent, f"{found.text()}, handlers ran {sum(runs)} times")
+    loads.all_handled(sender, receiver, ALL_IRQS, 5000)
     for (one, device), words in zip(lab.ends(), tables):
         expect(msix_table(one, device) == words, f"{one.name}: the MSI-X table has changed")
-    print(f"# {ALL_IRQS} interrupts: {found.text()}")
     lab.unload()
 
 
@@ -164,10 +129,7 @@ def nothing_lost(lab, prefix="", seconds=8):
     sender, receiver = account.load(lab.guests, options="learn_ms=20")
     _, device = lab.ends()[1]
     for load in (account.storm, account.offline):
-        found, turns = load(sender, receiver, seconds)
-        print(f"# {load.__name__}: {found.text()} in {turns} turns")
-        expect(found.lost == 0 and found.misdirected == 0, f"{load.__name__}: {found.text()}")
-        expect(found.sent > 100 and turns > 1, f"{load.__name__}: {found.sent} sent in {turns} turns")
+        found = loads.nothing_lost(load, sender, receiver, seconds)
         # Below remapping a move changes nothing that a peer knows.
         expect((found.changed == 0) == bool(prefix), f"{load.__name__}: {found.text()}")
     facts, lines = state(receiver.one, device)
@@ -224,52 +186,16 @@ def linux_domain_refuses_what_it_is_told_to(lab):
         guest.sh("modprobe -r ntb_msi")
 
 
-def settle(sender, receiver):
-    """Wait until the sender reaches the receiver again; then everything has to be accounted for."""
-    def works():
-        sender.do("reset")
-        sender.do("run 500 0 8")
-        found = account.result(sender, receiver)
-        return found.sent and found.lost == 0 and found.misdirected == 0
-    process.wait_until("messages that arrive", works, 90)
-    sender.do("reset")
-    sender.do("run 3000 0 8")
-    found = account.result(sender, receiver)
-    expect(found.sent > 50 and found.lost == 0 and found.misdirected == 0, found.text())
-    print(f"# afterwards: {found.text()}")
-
-
 @test(BARE, known=[TRUST])
 def linux_domain_goes_and_comes_while_the_peer_sends(lab):
     """Client and module are unloaded and loaded under fire: nothing is said, and it works as before."""
-    sender, receiver = account.load(lab.guests)
-    number = sender.start(12000, 0, 8)
-    for _ in range(3):
-        receiver.one.sh(f"modprobe -r {account.MODULE} && modprobe -r ntb_msi && "
-                        f"modprobe {account.MODULE} nr_irqs=8", 60)
-        process.wait_until("interrupts", lambda: len(interrupts(receiver.one, account.MODULE)) == 8, 60)
-    sender.finish(number, 120)
-    settle(sender, receiver)
+    loads.reload(lab, f"modprobe -r {account.MODULE} && modprobe -r ntb_msi")
 
 
 @test(BARE, known=[TRUST], dirty=True)
 def linux_domain_survives_the_death_of_either_guest(lab):
     """kill -9 of the receiver under fire, then of the sender; each comes back to a peer that never stopped."""
-    sender, receiver = account.load(lab.guests)
-    for dies, stays in ((receiver, sender), (sender, receiver)):
-        before = sum(runs for _, runs in receiver.irqs())
-        number = sender.start(15000, 0, 8)
-        process.wait_until("traffic", lambda before=before: sum(
-            runs for _, runs in receiver.irqs()) > before + 20, 15)
-        dies.one.kill()
-        lab.say_link(stays.one, "down")
-        if stays is sender:
-            sender.finish(number, 60)
-        dies.one.start()
-        dies.one.wait_ready(180)
-        lab.load_hardware(dies.one)
-        account.load([dies.one])
-        settle(sender, receiver)
+    loads.deaths(lab)
 
 
 @test(DIRECT, known=[TRUST])
@@ -299,7 +225,7 @@ def linux_domain_carries_256_mib_of_netdev(lab):
     """ntb_transport with use_msi and ntb_netdev on it; no CPU has to be chosen for the first message."""
     test_clients.carry_by_msi(lab)
     for one, device in lab.ends():
-        for _, _, text in interrupts(one, "ntb_transport"):
+        for _, _, text in loads.interrupts(one, "ntb_transport"):
             expect(text.startswith(f"NTB-MSI-{device} "), f"{one.name}: {text}")
 
 
