@@ -17,6 +17,10 @@ unsigned int ntb_msi_quarantine_ms = 500;
 module_param_named(quarantine_ms, ntb_msi_quarantine_ms, uint, 0644);
 MODULE_PARM_DESC(quarantine_ms, "how long a message that peers may still have is kept alive (default 500)");
 
+unsigned int ntb_msi_confirm_ms = 10000;
+module_param_named(confirm_ms, ntb_msi_confirm_ms, uint, 0644);
+MODULE_PARM_DESC(confirm_ms, "how long a CPU that goes off line waits for peers to confirm (default 10000)");
+
 unsigned int ntb_msi_reserve = 64;
 module_param_named(reserve, ntb_msi_reserve, uint, 0444);
 MODULE_PARM_DESC(reserve,
@@ -51,7 +55,8 @@ static int cpu_goes_down(unsigned int cpu)
 		ret = ntb_msi_vacate(msi, cpu);
 		if (!ret)
 			continue;
-		dev_err(&msi->ntb->dev, "CPU %u stays: its interrupts cannot go elsewhere\n", cpu);
+		dev_err(&msi->ntb->dev,
+			"CPU %u stays: its interrupts cannot go elsewhere, or peers have not confirmed it\n", cpu);
 		break;
 	}
 	if (ret)
@@ -83,15 +88,17 @@ static int cpu_is_up(unsigned int cpu)
 	return 0;
 }
 
-static void clear_windows(struct ntb_dev *ntb, int nr_peers)
+/* The first error, if any, of those towards the first @nr_peers peers. */
+static int close_windows(struct ntb_msi *msi, unsigned int nr_peers)
 {
-	int peer, idx;
+	unsigned int peer;
+	int ret, first = 0;
 
 	for (peer = 0; peer < nr_peers; peer++) {
-		idx = ntb_peer_highest_mw_idx(ntb, peer);
-		if (idx >= 0)
-			ntb_mw_clear_trans(ntb, peer, idx);
+		ret = ntb_msi_window_close(msi, peer);
+		first = first ?: ret;
 	}
+	return first;
 }
 
 static void unmap_peers(struct ntb_msi *msi)
@@ -131,13 +138,25 @@ unmap:
 static void end_device(struct device *dev, void *res)
 {
 	struct ntb_msi *msi = *(struct ntb_msi **)res;
+	int ret = 0;
 
 	mutex_lock(&devices_lock);
 	list_del(&msi->all);
 	mutex_unlock(&devices_lock);
 	msi->ntb->msi = NULL;
+	mutex_lock(&msi->lock);
 	if (msi->shown)
-		clear_windows(msi->ntb, msi->nr_peers);
+		ret = close_windows(msi, msi->nr_peers);
+	mutex_unlock(&msi->lock);
+	ntb_msi_grants_end(msi);
+	if (!list_empty(&msi->grants)) {
+		dev_err(&msi->ntb->dev, "a window cannot be closed (%d): what peers hold stays, and ntb_msi with it\n",
+			ret);
+		disable_delayed_work_sync(&msi->work);
+		debugfs_remove(msi->debugfs);
+		__module_get(THIS_MODULE);
+		return;
+	}
 	mutex_lock(&msi->lock);
 	while (!list_empty(&msi->quarantine)) {
 		unsigned long delay = ntb_msi_step(msi);
@@ -188,6 +207,8 @@ static struct ntb_msi *alloc_device(struct ntb_dev *ntb, unsigned int nr_peers)
 	INIT_LIST_HEAD(&msi->free);
 	INIT_LIST_HEAD(&msi->quarantine);
 	INIT_LIST_HEAD(&msi->handles);
+	INIT_LIST_HEAD(&msi->returning);
+	INIT_LIST_HEAD(&msi->grants);
 	INIT_DELAYED_WORK(&msi->work, ntb_msi_work);
 	return msi;
 
@@ -202,7 +223,7 @@ free_msi:
  * ntb_msi_init() - make a device ready for interrupts from peers
  * @ntb:          NTB device; its last window towards each peer is used for the peers' interrupts from now on.
  * @desc_changed: Called with the client's context when descriptors have changed and peers have to be told, or
- *                NULL: then no interrupt moves whose message would change. In process context under
+ *                NULL: then none of these interrupts moves whose message would change. In process context under
  *                ntb_dev.ctx_lock, so it must not sleep, like every other callback of a client; it cannot
  *                request interrupts.
  *
@@ -273,9 +294,12 @@ static void refresh_descs(struct ntb_msi *msi)
 	struct ntb_msi_handle *handle;
 	struct ntb_msi_desc desc;
 
-	list_for_each_entry(handle, &msi->handles, node)
-		if (!ntb_msi_window_offset(msi, ntb_msi_carrier(handle), &desc))
+	list_for_each_entry(handle, &msi->handles, node) {
+		if (handle->client.grant)
+			ntb_msi_grant_message(handle, ntb_msi_carrier(handle));
+		else if (!ntb_msi_window_offset(msi, ntb_msi_carrier(handle), &desc))
 			*handle->client.desc = desc;
+	}
 }
 
 /**
@@ -296,14 +320,15 @@ int ntb_msi_setup_mws(struct ntb_dev *ntb)
 	if (!msi)
 		return -EINVAL;
 	mutex_lock(&msi->lock);
-	ret = ntb_msi_window_choose(msi);
+	/* Who holds a grant goes on with its offset. */
+	ret = ntb_msi_grants_are_told(msi) ? 0 : ntb_msi_window_choose(msi);
 	if (ret)
 		goto unlock;
 	for (peer = 0; peer < msi->nr_peers; peer++) {
 		idx = ntb_peer_highest_mw_idx(ntb, peer);
 		ret = idx < 0 ? idx : ntb_mw_set_trans(ntb, peer, idx, msi->base, msi->size);
 		if (ret) {
-			clear_windows(ntb, peer);
+			close_windows(msi, peer);
 			goto unlock;
 		}
 	}
@@ -320,6 +345,8 @@ EXPORT_SYMBOL_GPL(ntb_msi_setup_mws);
  * ntb_msi_clear_mws() - close the windows onto this host's interrupts
  * @ntb: NTB device.
  *
+ * Peers have no grants afterwards, as with ntb_grant_close().
+ *
  * Context: Process context, may sleep.
  */
 void ntb_msi_clear_mws(struct ntb_dev *ntb)
@@ -329,8 +356,8 @@ void ntb_msi_clear_mws(struct ntb_dev *ntb)
 	if (!msi)
 		return;
 	mutex_lock(&msi->lock);
-	clear_windows(ntb, msi->nr_peers);
-	msi->shown = false;
+	if (!close_windows(msi, msi->nr_peers))
+		msi->shown = false;
 	mutex_unlock(&msi->lock);
 }
 EXPORT_SYMBOL_GPL(ntb_msi_clear_mws);

@@ -39,8 +39,9 @@ static int state_show(struct seq_file *m, void *unused)
 	seq_printf(m, "domain %s parent %s\n", msi->domain->name, msi->parent->name);
 	seq_printf(m, "messages %s\n", msi->fixed ? "fixed" : "change");
 	seq_printf(m, "window %#llx %#llx\n", msi->base, (u64)msi->size);
-	seq_printf(m, "lines %u free %zu quarantine %zu\n", msi->nr_lines, list_count_nodes(&msi->free),
-		   list_count_nodes(&msi->quarantine));
+	seq_printf(m, "lines %u free %zu quarantine %zu grants %zu returning %zu\n", msi->nr_lines,
+		   list_count_nodes(&msi->free), list_count_nodes(&msi->quarantine), list_count_nodes(&msi->grants),
+		   list_count_nodes(&msi->returning));
 	seq_printf(m, "published %u late %u refused %u swept %u\n", msi->nr_published, msi->nr_late + nr_late,
 		   msi->nr_refused, msi->nr_swept);
 	list_for_each_entry(handle, &msi->handles, node) {
@@ -55,6 +56,7 @@ static int state_show(struct seq_file *m, void *unused)
 		show_line(m, "line", line);
 		seq_puts(m, "\n");
 	}
+	ntb_msi_grants_show(msi, m);
 	mutex_unlock(&msi->lock);
 	return 0;
 }

@@ -8,6 +8,7 @@
  */
 #include <linux/jiffies.h>
 #include <linux/slab.h>
+#include <linux/workqueue.h>
 
 #include "ntb_msi.h"
 
@@ -35,7 +36,8 @@ static irqreturn_t line_isr(int irq, void *arg)
 	struct ntb_msi_line *line = arg;
 	struct ntb_msi_handle *handle = READ_ONCE(line->handle);
 
-	if (handle)
+	/* One that is being freed has a handle as long as a peer may hold it. */
+	if (handle && READ_ONCE(handle->live))
 		return deliver(handle);
 	atomic_inc(&line->nr_late);
 	return IRQ_HANDLED;
@@ -101,6 +103,7 @@ int ntb_msi_line_get(struct ntb_msi *msi, struct ntb_msi_line **out)
 int ntb_msi_line_request(struct ntb_msi_line *line, struct ntb_msi_handle *handle, const struct cpumask *mask,
 			 const char *name)
 {
+	bool has_grant = handle && handle->client.grant;
 	unsigned long flags = 0;
 	int ret;
 
@@ -109,8 +112,10 @@ int ntb_msi_line_request(struct ntb_msi_line *line, struct ntb_msi_handle *handl
 		if (ret)
 			return ret;
 	}
-	if (!line->msi->fixed && (ntb_msi_refuse_moves || !line->msi->desc_changed))
+	if (!line->msi->fixed && (ntb_msi_refuse_moves || (!has_grant && !line->msi->desc_changed)))
 		flags |= IRQF_NOBALANCING;
+	else /* what an earlier request has left */
+		irq_clear_status_flags(line->virq, IRQ_NO_BALANCING);
 	if (name != line->name)
 		strscpy(line->name, name, sizeof(line->name));
 	WRITE_ONCE(line->handle, handle);
@@ -172,6 +177,33 @@ void ntb_msi_line_retire(struct ntb_msi_line *line)
 	synchronize_irq(line->virq);
 	line->until = jiffies + msecs_to_jiffies(ntb_msi_quarantine_ms);
 	list_add_tail(&line->node, &line->msi->quarantine);
+}
+
+static long nothing(void *unused)
+{
+	return 0;
+}
+
+/**
+ * ntb_msi_line_drain() - let handlers run for all that has arrived
+ * @line: A line that is requested, or not.
+ *
+ * A message that has reached its CPU may wait there while interrupts are off. A thread of that CPU runs with interrupts on,
+ * so when it has run, nothing waits. Where messages are fixed, the line may have been on another CPU just now.
+ *
+ * Context: Process context, may sleep.
+ */
+void ntb_msi_line_drain(struct ntb_msi_line *line)
+{
+	unsigned int cpu, only = ntb_msi_line_cpu(line);
+
+	if (!line->requested)
+		return;
+	/* One that goes off line meanwhile hands on what waits. Its lock cannot be taken: who has it may want ->lock. */
+	for_each_online_cpu(cpu)
+		if (line->msi->fixed || cpu == only)
+			work_on_cpu(cpu, nothing, NULL);
+	synchronize_irq(line->virq);
 }
 
 /**
@@ -311,6 +343,47 @@ void ntb_msi_handle_free(struct ntb_msi_handle *handle)
 	list_del(&handle->node);
 	let_go(handle->home);
 	let_go(handle->standin);
+	free_cpumask_var(handle->want);
+	kfree(handle);
+}
+
+/**
+ * ntb_msi_handle_stop() - run the handlers of a grant no more; its lines stay, and count what arrives
+ * @handle: A handle with a grant.
+ *
+ * What had arrived before is handled.
+ *
+ * Context: Process context, ->lock is held.
+ */
+void ntb_msi_handle_stop(struct ntb_msi_handle *handle)
+{
+	lockdep_assert_held(&handle->msi->lock);
+	ntb_msi_line_drain(handle->home);
+	if (handle->standin)
+		ntb_msi_line_drain(handle->standin);
+	WRITE_ONCE(handle->live, false);
+	synchronize_irq(handle->home->virq);
+	if (handle->standin)
+		synchronize_irq(handle->standin->virq);
+	list_move_tail(&handle->node, &handle->msi->returning);
+}
+
+/**
+ * ntb_msi_handle_returned() - end a handle whose messages nobody has
+ * @handle: A handle after ntb_msi_handle_stop(); its lines are free afterwards.
+ *
+ * Context: Process context, ->lock is held.
+ */
+void ntb_msi_handle_returned(struct ntb_msi_handle *handle)
+{
+	lockdep_assert_held(&handle->msi->lock);
+	list_del(&handle->node);
+	ntb_msi_line_drain(handle->home);
+	ntb_msi_line_put(handle->home);
+	if (handle->standin) {
+		ntb_msi_line_drain(handle->standin);
+		ntb_msi_line_put(handle->standin);
+	}
 	free_cpumask_var(handle->want);
 	kfree(handle);
 }

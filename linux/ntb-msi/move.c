@@ -10,6 +10,9 @@
  * Peers are told at most once per quarantine. The interface hands them (offset, data) as two words, and who reads
  * them while they are written sees half of each; with nothing written for so long, only a peer that is too late
  * anyway can.
+ *
+ * Interrupts of ntb_grant.h move in the same steps, but what ends a phase is not time: the last peer that was told has
+ * confirmed.
  */
 #include <linux/delay.h>
 #include <linux/jiffies.h>
@@ -67,6 +70,15 @@ static bool choose_cpus(struct ntb_msi_handle *handle, bool fallback, struct cpu
 	return fallback && !cpumask_empty(out);
 }
 
+/* Peers have to be told of a line's message: those of a grant one by one, others by the client when it may. */
+static void announce(struct ntb_msi_handle *handle, struct ntb_msi_line *line)
+{
+	if (handle->client.grant)
+		ntb_msi_grant_message(handle, line);
+	else
+		handle->publish = true;
+}
+
 /* Request a line of a handle and see whether peers can reach it. */
 static int place(struct ntb_msi_handle *handle, struct ntb_msi_line *line, const struct cpumask *mask, const char *name)
 {
@@ -85,7 +97,7 @@ static int place(struct ntb_msi_handle *handle, struct ntb_msi_line *line, const
 		ntb_msi_line_release(line);
 		return ret;
 	}
-	handle->publish = true;
+	announce(handle, line);
 	return 0;
 }
 
@@ -103,7 +115,7 @@ static void go_away(struct ntb_msi_handle *handle, bool must, struct cpumask *as
 		cpumask_copy(handle->want, irq_data_get_affinity_mask(irq_get_irq_data(handle->home->virq)));
 		raw_spin_unlock_irqrestore(&handle->want_lock, flags);
 	}
-	if (!choose_cpus(handle, must, ask, mask) || !msi->desc_changed)
+	if (!choose_cpus(handle, must, ask, mask) || (!msi->desc_changed && !handle->client.grant))
 		goto refused;
 	if (cpumask_test_cpu(cpu, mask))
 		return;
@@ -115,6 +127,7 @@ static void go_away(struct ntb_msi_handle *handle, bool must, struct cpumask *as
 		goto refused;
 	}
 	handle->standin = line;
+	handle->until = jiffies;
 	handle->phase = NTB_MSI_AWAY;
 	return;
 
@@ -125,6 +138,8 @@ refused:
 /* Nobody sends to the home any more: request it where it shall be. Whatever fails, the stand-in goes on. */
 static void come_back(struct ntb_msi_handle *handle, struct cpumask *ask, struct cpumask *mask)
 {
+	if (handle->client.grant)
+		ntb_msi_line_drain(handle->home);
 	ntb_msi_line_release(handle->home);
 	if (choose_cpus(handle, true, ask, mask) && !place(handle, handle->home, mask, handle->home->name)) {
 		handle->phase = NTB_MSI_BACK;
@@ -142,6 +157,14 @@ static bool is_due(unsigned long when)
 	return time_after_eq(jiffies, when);
 }
 
+/* Peers use no message of the handle but the present one: by time, or because they have said so. */
+static bool is_over(struct ntb_msi_handle *handle)
+{
+	struct ntb_grant *grant = handle->client.grant;
+
+	return is_due(handle->until) && (!grant || ntb_msi_grant_is_settled(grant));
+}
+
 static bool wants_away(struct ntb_msi_handle *handle, bool *must)
 {
 	/* A fixed message is good whatever CPU it goes to. */
@@ -152,22 +175,31 @@ static bool wants_away(struct ntb_msi_handle *handle, bool *must)
 static void step_handle(struct ntb_msi_handle *handle, bool may_publish, struct cpumask *ask, struct cpumask *mask)
 {
 	struct ntb_msi_line *carrier = ntb_msi_carrier(handle);
+	struct ntb_grant *grant = handle->client.grant;
+	bool may_move = grant || may_publish;
 	bool must;
 
 	if (READ_ONCE(carrier->changed)) {
 		WRITE_ONCE(carrier->changed, false);
-		handle->publish = true;
 		handle->sweep = true;
+		announce(handle, carrier);
 	}
-	if (handle->phase == NTB_MSI_AWAY && is_due(handle->until) && may_publish) {
+	/* For others publish() does this. */
+	if (grant && handle->sweep && is_over(handle)) {
+		handle->sweep = false;
+		ntb_msi_handle_sweep(handle);
+	}
+	if (handle->phase == NTB_MSI_AWAY && is_over(handle) && may_move) {
 		come_back(handle, ask, mask);
-	} else if (handle->phase == NTB_MSI_BACK && is_due(handle->until)) {
+	} else if (handle->phase == NTB_MSI_BACK && is_over(handle)) {
+		if (grant)
+			ntb_msi_line_drain(handle->standin);
 		ntb_msi_line_put(handle->standin);
 		handle->standin = NULL;
 		handle->phase = NTB_MSI_STEADY;
 		handle->nr_moves++;
 	}
-	if (handle->phase == NTB_MSI_STEADY && may_publish && wants_away(handle, &must))
+	if (handle->phase == NTB_MSI_STEADY && may_move && wants_away(handle, &must))
 		go_away(handle, must, ask, mask);
 }
 
@@ -248,6 +280,14 @@ static unsigned long next_delay(struct ntb_msi *msi)
 	list_for_each_entry(line, &msi->quarantine, node)
 		sooner(line->until, &delay);
 	list_for_each_entry(handle, &msi->handles, node) {
+		struct ntb_grant *grant = handle->client.grant;
+
+		if (grant) {
+			/* Else a confirmation goes on with it; only one that could not come back is tried again. */
+			if (handle->phase != NTB_MSI_STEADY && ntb_msi_grant_is_settled(grant))
+				sooner(handle->until, &delay);
+			continue;
+		}
 		if (handle->phase == NTB_MSI_BACK)
 			sooner(handle->until, &delay);
 		else if (handle->phase == NTB_MSI_AWAY)
@@ -259,7 +299,7 @@ static unsigned long next_delay(struct ntb_msi *msi)
 }
 
 /**
- * ntb_msi_step() - do all that is due: end quarantines, go on with moves, begin new ones, tell peers
+ * ntb_msi_step() - do all that is due: end quarantines and grants, go on with moves, begin new ones, tell peers
  * @msi: Device.
  *
  * Context: Process context, ->lock is held.
@@ -273,6 +313,7 @@ unsigned long ntb_msi_step(struct ntb_msi *msi)
 
 	lockdep_assert_held(&msi->lock);
 	end_quarantines(msi);
+	ntb_msi_grants_step(msi);
 	if (!alloc_cpumask_var(&ask, GFP_KERNEL))
 		return HZ;
 	if (!alloc_cpumask_var(&mask, GFP_KERNEL)) {
@@ -333,22 +374,26 @@ static bool is_used_on(struct ntb_msi *msi, unsigned int cpu)
  * @msi: Device.
  * @cpu: The CPU, still on line and taking interrupts; in ->leaving.
  *
- * Context: Process context, may sleep for a few quarantines.
- * Return: 0, or -EBUSY if interrupts cannot go elsewhere, for want of vectors or because the window shows no other CPU.
+ * Context: Process context, may sleep for a few quarantines, and where there are grants for confirm_ms.
+ * Return: 0, or -EBUSY if interrupts cannot go elsewhere, for want of vectors or because the window shows no other CPU,
+ *         or if peers have not confirmed that they did.
  */
 int ntb_msi_vacate(struct ntb_msi *msi, unsigned int cpu)
 {
-	unsigned long deadline = jiffies + 6 * quarantine() + 2 * HZ;
-	unsigned long delay;
+	unsigned long wait = 6 * quarantine() + 2 * HZ;
+	unsigned long deadline, delay;
 	int ret = 0;
 
 	mutex_lock(&msi->lock);
+	if (!list_empty(&msi->grants))
+		wait = max(wait, msecs_to_jiffies(ntb_msi_confirm_ms));
+	deadline = jiffies + wait;
 	while (!msi->fixed && is_used_on(msi, cpu)) {
 		if (is_due(deadline)) {
 			ret = -EBUSY;
 			break;
 		}
-		delay = min(ntb_msi_step(msi), quarantine() / 4 + 1);
+		delay = min3(ntb_msi_step(msi), quarantine() / 4 + 1, HZ / 10UL);
 		mutex_unlock(&msi->lock);
 		msleep(jiffies_to_msecs(delay));
 		mutex_lock(&msi->lock);

@@ -5,7 +5,8 @@
  * A *line* is one Linux interrupt of the domain, and so one message. A *handle* is what a client holds: a handler
  * and the message that its peers were told. A handle has one line, its home, whose number the client knows; while
  * it moves to another CPU it has a second one, the stand-in. domain.c makes lines, handle.c gives them to clients,
- * move.c replaces them, window.c says which messages a peer can reach, api.c is the interface of <linux/ntb.h>.
+ * move.c replaces them, window.c says which messages a peer can reach, api.c is the interface of <linux/ntb.h>. grant.c,
+ * grant_state.c and held.c are that of ntb_grant.h.
  *
  * ntb_msi.lock protects everything that has no other remark. It is a mutex, so all of that is process context.
  */
@@ -26,7 +27,9 @@
 #define NTB_MSI_MAX_LINES 1024
 
 struct dentry;
+struct ntb_grant;
 struct ntb_msi_handle;
+struct seq_file;
 
 /**
  * struct ntb_msi_line - one Linux interrupt of the domain
@@ -70,12 +73,14 @@ struct ntb_msi_line {
  * @thread_fn: Its threaded handler or NULL.
  * @dev_id:    Its cookie.
  * @desc:      Where it wants (offset, data); what is there is written under ntb_dev.ctx_lock while the client exists.
+ * @grant:     The grant that the interrupt belongs to, or NULL: then nobody says when an old message is out of use.
  */
 struct ntb_msi_client {
 	irq_handler_t handler;
 	irq_handler_t thread_fn;
 	void *dev_id;
 	struct ntb_msi_desc *desc;
+	struct ntb_grant *grant;
 };
 
 /**
@@ -93,7 +98,7 @@ enum ntb_msi_phase {
 /**
  * struct ntb_msi_handle - an interrupt that a client has requested
  * @msi:       Owner, constant.
- * @node:      In ntb_msi.handles.
+ * @node:      In ntb_msi.handles; in ntb_msi.returning when its grant is being freed.
  * @client:    What the client asked for.
  * @live:      The handler may run. Cleared before synchronize_irq().
  * @running:   Interrupts that wait for a run of the handler, see deliver().
@@ -101,7 +106,7 @@ enum ntb_msi_phase {
  * @home:      The line whose number the client has.
  * @standin:   The line that carries the handle while the home moves, or NULL.
  * @phase:     See enum ntb_msi_phase.
- * @until:     End of the phase in jiffies, unless NTB_MSI_STEADY.
+ * @until:     End of the phase in jiffies, unless NTB_MSI_STEADY; with a grant it does not end before that.
  * @publish:   The client has to be told.
  * @sweep:     Something may have been lost: run the handler once after peers were told.
  * @want_lock: Protects @want and @wanted; taken under desc->lock.
@@ -147,13 +152,16 @@ struct ntb_msi_handle {
  * @nr_lines:     Number of them.
  * @free:         Lines that nobody has.
  * @quarantine:   Lines without a handle that late peers may still send to.
- * @handles:      All handles.
+ * @handles:      All handles, less those in @returning.
+ * @returning:    Handles whose grants are being freed, and whose messages peers may hold.
+ * @grants:       All grants.
+ * @generations:  The last generation of a word about a grant.
  * @cpu_addr:     Per CPU, the address of messages to it, or 0 when not known; NULL if @fixed.
  * @base:         Address at which the peers' window begins.
  * @size:         Its size; 0 when there is none.
  * @shown:        Windows are programmed.
  * @wq:           Where @work runs.
- * @work:         Ends quarantines and phases, starts moves.
+ * @work:         Ends quarantines and phases, starts moves, ends grants.
  * @publish_at:   Not before this time (jiffies) are peers told again, so that they never read what is being written.
  * @publisher:    Task inside @desc_changed, which must not request interrupts.
  * @leaving:      CPUs on their way out.
@@ -186,6 +194,9 @@ struct ntb_msi {
 	struct list_head free;
 	struct list_head quarantine;
 	struct list_head handles;
+	struct list_head returning;
+	struct list_head grants;
+	u32 generations;
 
 	u64 *cpu_addr;
 	u64 base;
@@ -212,6 +223,7 @@ struct ntb_msi {
 
 /* Parameters, see api.c. */
 extern unsigned int ntb_msi_quarantine_ms;
+extern unsigned int ntb_msi_confirm_ms;
 extern unsigned int ntb_msi_reserve;
 extern bool ntb_msi_refuse_moves;
 
@@ -230,10 +242,13 @@ int ntb_msi_line_request(struct ntb_msi_line *line, struct ntb_msi_handle *handl
 void ntb_msi_line_release(struct ntb_msi_line *line);
 void ntb_msi_line_put(struct ntb_msi_line *line);
 void ntb_msi_line_retire(struct ntb_msi_line *line);
+void ntb_msi_line_drain(struct ntb_msi_line *line);
 struct ntb_msi_line *ntb_msi_carrier(struct ntb_msi_handle *handle);
 int ntb_msi_handle_new(struct ntb_msi *msi, const struct ntb_msi_client *client, const char *name,
 		       struct ntb_msi_handle **out);
 void ntb_msi_handle_free(struct ntb_msi_handle *handle);
+void ntb_msi_handle_stop(struct ntb_msi_handle *handle);
+void ntb_msi_handle_returned(struct ntb_msi_handle *handle);
 void ntb_msi_handle_sweep(struct ntb_msi_handle *handle);
 
 /* move.c */
@@ -249,6 +264,15 @@ void ntb_msi_measure_cpu(struct ntb_msi *msi, struct ntb_msi_line *line, unsigne
 int ntb_msi_window_choose(struct ntb_msi *msi);
 int ntb_msi_window_offset(struct ntb_msi *msi, struct ntb_msi_line *line, struct ntb_msi_desc *out);
 void ntb_msi_allowed_cpus(struct ntb_msi *msi, struct cpumask *out);
+
+/* grant.c */
+void ntb_msi_grant_message(struct ntb_msi_handle *handle, struct ntb_msi_line *line);
+bool ntb_msi_grant_is_settled(const struct ntb_grant *grant);
+bool ntb_msi_grants_are_told(const struct ntb_msi *msi);
+void ntb_msi_grants_step(struct ntb_msi *msi);
+void ntb_msi_grants_end(struct ntb_msi *msi);
+int ntb_msi_window_close(struct ntb_msi *msi, unsigned int peer);
+void ntb_msi_grants_show(struct ntb_msi *msi, struct seq_file *m);
 
 /* debugfs.c */
 void ntb_msi_debugfs_init(void);

@@ -28,7 +28,7 @@ from ontb_vm import console, pair, process  # noqa: E402
 from ontb_vm.cache import KitError  # noqa: E402
 
 CLIENTS = ("ntb_netdev", "ntb_transport", "ntb_msi_test", "ntb_perf", "ntb_pingpong", "ntb_tool",
-           "ntb_irq_test")
+           "ntb_irq_test", "ntb_grant_test")
 LINES_ON_FAILURE = 40
 
 # Lines at level "warning" or worse that the kernel prints by itself, with the reason.

@@ -12,7 +12,7 @@ from . import process
 from .cache import KitError
 
 MODULE = "ntb_irq_test"
-BASE = f"/sys/kernel/debug/{MODULE}"
+DEBUGFS = "/sys/kernel/debug"
 QUARANTINE = "/sys/module/ntb_msi/parameters/quarantine_ms"
 # Commands to a guest of a busy machine take seconds.
 LATE_MS = 15000
@@ -42,9 +42,12 @@ class Result:
 class Client:
     """The client in one guest."""
 
+    module = MODULE
+
     def __init__(self, one):
         self.one = one
-        self.folder = f"{BASE}/{one.sh(f'ls {BASE}').split()[0]}"
+        base = f"{DEBUGFS}/{self.module}"
+        self.folder = f"{base}/{one.sh(f'ls {base}').split()[0]}"
 
     def do(self, command, seconds=60):
         """Give a command and wait for its end."""
@@ -64,22 +67,46 @@ class Client:
     def irqs(self):
         """[(number, runs of the handler)] by index; number 0 for one that is freed."""
         lines = self.one.sh(f"cat {self.folder}/irqs").splitlines()
-        return [tuple(int(word) for word in line.split()[1:]) for line in lines]
+        return [tuple(int(word) for word in line.split()[1:3]) for line in lines]
 
     def targets(self):
         """How many interrupts of the peer are known."""
         return int(re.search(r"targets (\d+)", self.one.sh(f"cat {self.folder}/result")).group(1))
 
 
-def load(guests, number=8, options=""):
+class GrantClient(Client):
+    """The client of the interface with confirmations, ntb_grant_test."""
+
+    module = "ntb_grant_test"
+
+    def session(self):
+        """{word: number} of its session."""
+        text = self.one.sh(f"cat {self.folder}/state")
+        return {name: int(value) for name, value in re.findall(r"(\w+) (\d+)", text)}
+
+    def targets(self):
+        """How many interrupts of the peer are held."""
+        return self.session()["held"]
+
+    def states(self):
+        """What each own interrupt is: granted, returned, freeing, none."""
+        return [line.split()[3] for line in self.one.sh(f"cat {self.folder}/irqs").splitlines()]
+
+    def set_late(self, milliseconds):
+        """Confirm what the peer says so much later."""
+        self.one.sh(f"echo {milliseconds} >/sys/module/{self.module}/parameters/late_ms\n"
+                    f"echo look >{self.folder}/control")
+
+
+def load(guests, number=8, options="", client=Client):
     """Load the client everywhere and wait until each guest knows its peer's interrupts."""
     for one in guests:
         one.sh(f"modprobe switchtec && modprobe ntb_hw_switchtec && "
-               f"modprobe {MODULE} nr_irqs={number} {options}", 120)
-    found = [Client(one) for one in guests]
-    for client in found:
-        process.wait_until(f"{client.one.name}: the peer's interrupts",
-                           lambda client=client: client.targets() == number, 60)
+               f"modprobe {client.module} nr_irqs={number} {options}", 120)
+    found = [client(one) for one in guests]
+    for each in found:
+        process.wait_until(f"{each.one.name}: the peer's interrupts",
+                           lambda each=each: each.targets() == number, 60)
     return found
 
 

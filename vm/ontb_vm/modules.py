@@ -19,7 +19,7 @@ from .cache import KitError, say
 PACKAGE = pathlib.Path(__file__).resolve().parent.parent.parent / "linux/ntb-msi"
 SETS = {"stock": "NTB_MSI=kernel", "domain": "NTB_MSI=domain"}
 NEEDED = {"stock": (*kernel.NTB, "ntb_irq_test"),
-          "domain": (*kernel.NTB, "ntb_irq_test", "ntb_msi")}
+          "domain": (*kernel.NTB, "ntb_irq_test", "ntb_msi", "ntb_grant_test")}
 
 BUILD = """
 cd /set
