@@ -47,7 +47,10 @@ struct ntb_grant {
 	struct ntb_grant_peer peers[];
 };
 
-/* Not under the lock, so that the client can call back. After @over nobody queues it again. */
+/*
+ * Not under the lock, so that the client can call back. After @over nobody queues it again. It may have been queued
+ * for that while it waited for the lock: then that run, and not this one, is the last.
+ */
 static void call_client(struct work_struct *work)
 {
 	struct ntb_grant *grant = container_of(work, struct ntb_grant, work);
@@ -63,7 +66,7 @@ static void call_client(struct work_struct *work)
 
 	if (tell && !over && !orphan)
 		grant->ops->changed(grant->ctx);
-	if (!over)
+	if (!over || work_pending(work))
 		return;
 	if (!orphan && grant->ops->freed)
 		grant->ops->freed(grant->ctx);
