@@ -38,7 +38,7 @@ make -s -C {build} M={work}/set -j{jobs} modules
 """ + INSTALL, "domain": """
 mkdir {work}/source {work}/set
 git -C {tree} archive {base} drivers/ntb drivers/net/ntb_netdev.c | tar -x -C {work}/source
-git -C {tree} archive {branch} drivers/pci/switch | tar -x -C {work}/source
+git -C {tree} archive {branch} drivers/pci/switch drivers/ntb/hw/mscc | tar -x -C {work}/source
 make -s -C {package} KDIR={build} LINUX_SOURCE={work}/source OUT={work}/set {set} CONFIG_NTB_MSI= -j{jobs} modules
 """ + INSTALL}
 
@@ -83,8 +83,9 @@ def _compile(builder, name, release, top):
 def _compile_beside(series, name, release, top, work):
     """The same for a kernel with the series, in the empty folder @work, by this machine's compiler.
 
-    linux/ntb-msi takes the place of the NTB library as it is without the series; the driver
-    of the switch is the kernel's own, as what it asked for before is gone.
+    linux/ntb-msi takes the place of the NTB library as it is without the series; the drivers
+    of the switch are the kernel's own: what one asked for is gone, and a lock of the other
+    was not initialized.
     """
     with source.built(series) as (tree, build):
         words = dict(tree=tree / "linux", build=build, work=work, package=PACKAGE, base=source.BASE,
