@@ -36,8 +36,9 @@ static const char usage[] =
 	"Run a host in this process, with a port of \"openntb serve\" as its bridge, until interrupted.\n"
 	"\n"
 	"  --socket SOCKET   socket of the port, such as /run/openntb/port1.sock\n"
-	"  --peer KIND       what is at the other port: \"openntb\", a host like this one, or\n"
-	"                    \"linux\", a guest with ntb_msi_test (default: openntb)\n"
+	"  --peer KIND       what is at the other port: \"openntb\", a host like this one; \"linux\",\n"
+	"                    a guest with ntb_msi_test; or \"linux-grants\", one with ntb_grant_test\n"
+	"                    (default: openntb)\n"
 	"  --name NAME       name of the host (default: host)\n"
 	"  --cpus N          CPUs, 1 to 256 (default: 2)\n"
 	"  --ram N           memory in MiB, 16 to 4096 (default: 64)\n"
@@ -89,6 +90,24 @@ struct running {
 	struct peer_irqs *irqs;
 };
 
+static enum ontb_exit parse_kind(struct host_words *words)
+{
+	static const char *const kinds[] = {
+		[PEER_OPENNTB] = "openntb",
+		[PEER_LINUX] = "linux",
+		[PEER_LINUX_GRANTS] = "linux-grants",
+	};
+
+	for (unsigned int i = 0; i < ONTB_ARRAY_SIZE(kinds); i++) {
+		if (strcmp(optarg, kinds[i]))
+			continue;
+		words->kind = (enum peer_kind)i;
+		return ONTB_EXIT_OK;
+	}
+	ontb_tool_error("host: --peer %s: give openntb, linux or linux-grants", optarg);
+	return ONTB_EXIT_USAGE;
+}
+
 static enum ontb_exit parse_option(int c, struct host_words *words)
 {
 	switch (c) {
@@ -113,12 +132,7 @@ static enum ontb_exit parse_option(int c, struct host_words *words)
 	case 'i':
 		return ontb_options_number("host", "irqs", 1, MAX_IRQS, &words->nr_irqs);
 	default:
-		if (strcmp(optarg, "openntb") && strcmp(optarg, "linux")) {
-			ontb_tool_error("host: --peer %s: give openntb or linux", optarg);
-			return ONTB_EXIT_USAGE;
-		}
-		words->kind = strcmp(optarg, "linux") ? PEER_OPENNTB : PEER_LINUX;
-		return ONTB_EXIT_OK;
+		return parse_kind(words);
 	}
 }
 

@@ -96,7 +96,7 @@ static int make_irq(struct peer_irqs *irqs, unsigned int index)
 }
 
 /* A link that came up before they were all there has granted only some. */
-static int make_irqs(struct peer_irqs *irqs, int window)
+static int make_irqs(struct peer_irqs *irqs, int window, enum ontb_ntb_channel channel)
 {
 	struct ontb_ntb *ntb = ontb_host_ntb(irqs->host, 0);
 	struct ontb_ntb_irqs_config config;
@@ -105,6 +105,7 @@ static int make_irqs(struct peer_irqs *irqs, int window)
 	ontb_ntb_irqs_config_init(&config);
 	config.nr_irqs = irqs->nr_irqs;
 	config.window = window;
+	config.channel = channel;
 	config.events = &events;
 	config.client = irqs;
 	config.trust_peers = true;
@@ -150,8 +151,11 @@ int peer_irqs_new(struct ontb_host *host, enum peer_kind kind, unsigned int nr_i
 	irqs->virqs = calloc(nr_irqs + 1, sizeof(*irqs->virqs));
 	if (!irqs->virqs)
 		ret = -ENOMEM;
+	else if (kind == PEER_LINUX)
+		ret = linux_msi_new(host, nr_irqs, window, &irqs->msi);
 	else
-		ret = kind == PEER_LINUX ? linux_msi_new(host, nr_irqs, window, &irqs->msi) : make_irqs(irqs, window);
+		ret = make_irqs(irqs, window,
+				kind == PEER_LINUX_GRANTS ? ONTB_NTB_CHANNEL_SPADS : ONTB_NTB_CHANNEL_AUTO);
 	if (ret) {
 		peer_irqs_free(irqs);
 		return ret;

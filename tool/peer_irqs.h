@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause OR GPL-2.0-only */
 /*
  * Interrupts of a host that its peer may raise, and the peer's that it may raise, whichever way the two tell each other: with
- * the grant protocol, or as Linux's ntb_msi_test does.
+ * the grant protocol, or as Linux's ntb_msi_test does. Linux's ntb_grant_test has the grant protocol, over scratchpads.
  */
 #ifndef ONTB_TOOL_PEER_IRQS_H
 #define ONTB_TOOL_PEER_IRQS_H
@@ -13,6 +13,7 @@
 enum peer_kind {
 	PEER_OPENNTB,
 	PEER_LINUX,
+	PEER_LINUX_GRANTS,
 };
 
 struct peer_irqs;

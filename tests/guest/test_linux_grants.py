@@ -2,9 +2,11 @@
 # SPDX-License-Identifier: BSD-3-Clause OR GPL-2.0-only
 """linux/ntb-msi/ntb_grant.h: interrupts whose holders confirm, with a holder far later than any quarantine."""
 
+import dataclasses
 import sys
 
 import loads
+import test_host
 import test_linux
 from harness import expect, main, process, test
 
@@ -20,6 +22,7 @@ CONFIRM_MS = 60000
 # One more than the loads use.
 SPARE = 8
 MSI = "/sys/module/ntb_msi/parameters"
+SINGLE = dataclasses.replace(test_linux.BARE, single=True)
 
 
 def load(lab, options=""):
@@ -230,6 +233,44 @@ def linux_grants_of_a_dead_holder_are_free(lab):
     account.load([sender.one], SPARE + 1, "await_handler=1", account.GrantClient)
     loads.settle(sender, receiver, 20)
     expect(receiver.session()["epochs"] == 2, f"{receiver.session()}")
+
+
+def trade_grants(lab, host):
+    """A guest and a host of ours grant each other interrupts; both move, and every message is handled."""
+    guest = lab.guests[0]
+    number = test_host.NR_IRQS
+    (client,) = account.load([guest], number, "timeout_ms=20", account.GrantClient)
+    process.wait_until("we hold the guest's", lambda: host.ask(request="peer")["held"] == number, 60)
+    want, runs = [0] * number, [count for _, count in client.irqs()]
+    for turn in range(3 * number):
+        index = turn % number
+        client.do("reset")
+        client.do(f"run 100 {index} 1")
+        # The counters of this client are not in our host, so it does not know what was handled.
+        sent = int(guest.sh(f"cat {client.folder}/result").split()[1])
+        expect(sent > 0, "the guest sent nothing")
+        want[index] += sent
+        process.wait_until(f"{sent} from the guest to our {index}", lambda: host.counts() == want, 30, 0.05)
+        runs[index] += 1
+        reply = host.ask(request="trigger", index=index)
+        expect(reply["ok"], str(reply))
+        process.wait_until(f"from us to the guest's {index}",
+                           lambda: [count for _, count in client.irqs()] == runs, 30, 0.1)
+        for irq, _ in client.irqs():
+            guest.sh(f"echo {1 + turn % 2} >/proc/irq/{irq}/smp_affinity")
+    session = client.session()
+    numbers, lines = facts(client)
+    expect(session["bad"] == 0 and session["damaged"] == 0 and session["grants"] > 2 * number, f"{session}")
+    expect(numbers["late"] == 0 and numbers["refused"] == 0, f"{lines}")
+    print(f"# {host.counts()} from the guest, {session['grants']} words to our host, which confirmed them")
+
+
+@test(SINGLE, known=[TRUST])
+def linux_grants_and_our_host_grant_each_other(lab):
+    """ntb_grant_test and `openntb host`: two implementations of the grant protocol, over scratchpads."""
+    with test_host.our_host(lab, "--peer", "linux-grants") as host:
+        trade_grants(lab, host)
+        lab.unload()
 
 
 if __name__ == "__main__":

@@ -96,7 +96,7 @@ WRONG = {
     ("demo", "word"): "'word'",
     ("host",): "--socket",
     ("host", "--socket"): "needs a value",
-    ("host", "--socket", "s", "--peer", "bsd"): "give openntb or linux",
+    ("host", "--socket", "s", "--peer", "bsd"): "give openntb, linux or linux-grants",
     ("host", "--socket", "s", "--cpus", "257"): "--cpus",
     ("host", "--socket", "s", "--ram", "15"): "--ram",
     ("host", "--socket", "s", "--irqs", "0"): "--irqs",
