@@ -85,14 +85,7 @@ static void changed(void *ctx)
 
 static void freed(void *ctx)
 {
-	struct own *own = ctx;
-	struct test *test = own->test;
-
-	mutex_lock(&test->lock);
-	own->grant = NULL;
-	own->freed = false;
-	mutex_unlock(&test->lock);
-	wake_up_all(&test->freed);
+	session_freed(ctx);
 }
 
 const struct ntb_grant_ops grant_ops = {
@@ -419,7 +412,7 @@ static void test_remove(struct ntb_client *client, struct ntb_dev *ntb)
 		session_free(&test->own[i]);
 	mutex_unlock(&test->lock);
 	session_kick(test);
-	if (!wait_event_timeout(test->freed, session_has_ended(test), msecs_to_jiffies(leave_ms) + 1))
+	if (!wait_event_timeout(test->freed, !atomic_read(&test->nr_own), msecs_to_jiffies(leave_ms) + 1))
 		dev_info(&ntb->dev, "the peer has not returned all interrupts within %u ms\n", leave_ms);
 	session_end(test);
 	ntb_link_disable(ntb);
@@ -428,7 +421,7 @@ static void test_remove(struct ntb_client *client, struct ntb_dev *ntb)
 	cancel_delayed_work_sync(&test->work);
 	/* The window is closed; what was left is freed now, unless it could not be closed. */
 	if (!test->must_close)
-		wait_event(test->freed, session_has_ended(test));
+		wait_event(test->freed, !atomic_read(&test->nr_own));
 	destroy_workqueue(test->wq);
 }
 

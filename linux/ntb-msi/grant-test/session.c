@@ -96,15 +96,27 @@ static void look_at_link(struct test *test)
 	channel_start(&test->channel);
 }
 
+static int request(struct own *own)
+{
+	struct test *test = own->test;
+	int ret;
+
+	if (own->grant)
+		return 0;
+	ret = ntb_grant_request(test->ntb, &grant_ops, own, "ntb_grant_test", &own->grant);
+	if (!ret)
+		atomic_inc(&test->nr_own);
+	return ret;
+}
+
 static void request_all(struct test *test)
 {
 	unsigned int i;
 	int ret = 0;
 
 	for (i = 0; i < nr_own; i++)
-		if (test->own[i].wanted && !test->own[i].grant && !ret)
-			ret = ntb_grant_request(test->ntb, &grant_ops, &test->own[i], "ntb_grant_test",
-						&test->own[i].grant);
+		if (test->own[i].wanted && !ret)
+			ret = request(&test->own[i]);
 	if (ret)
 		dev_err_ratelimited(&test->ntb->dev, "cannot request interrupts: %d\n", ret);
 }
@@ -394,15 +406,13 @@ void session_work(struct work_struct *work)
  */
 int session_request(struct own *own)
 {
-	struct test *test = own->test;
-	int ret = 0;
+	int ret;
 
 	if (own->freed)
 		return -EBUSY;
 	own->wanted = true;
-	if (!own->grant)
-		ret = ntb_grant_request(test->ntb, &grant_ops, own, "ntb_grant_test", &own->grant);
-	if (!ret && test->open)
+	ret = request(own);
+	if (!ret && own->test->open)
 		ret = ntb_grant_offer(own->grant, PEER);
 	return ret == -EALREADY ? 0 : ret;
 }
@@ -441,22 +451,21 @@ int session_free(struct own *own)
 }
 
 /**
- * session_has_ended() - whether no interrupt of this host is left
- * @test: Client.
+ * session_freed() - an interrupt has ended
+ * @own: The interrupt.
  *
  * Context: Process context, may sleep.
- * Return: True if so.
  */
-bool session_has_ended(struct test *test)
+void session_freed(struct own *own)
 {
-	bool any = false;
-	unsigned int i;
+	struct test *test = own->test;
 
 	mutex_lock(&test->lock);
-	for (i = 0; i < nr_own; i++)
-		any |= test->own[i].grant != NULL;
+	own->grant = NULL;
+	own->freed = false;
 	mutex_unlock(&test->lock);
-	return !any;
+	if (atomic_dec_and_test(&test->nr_own))
+		wake_up_all(&test->freed);
 }
 
 /**

@@ -8,6 +8,7 @@
 #ifndef NTB_GRANT_SESSION_H
 #define NTB_GRANT_SESSION_H
 
+#include <linux/atomic.h>
 #include <linux/mutex.h>
 #include <linux/spinlock.h>
 #include <linux/wait.h>
@@ -72,7 +73,8 @@ struct target {
  * @counts:      Counters of handlers, two of which share a scratchpad.
  * @sending:     One command at a time.
  * @on_its_way:  Held from a message until its handler has run, or it is given up.
- * @freed:       Woken when a grant has ended.
+ * @freed:       Woken when @nr_own has become 0.
+ * @nr_own:      Grants that exist; any context.
  * @channel:     To the peer.
  * @up:          The link is.
  * @open:        The window is, or may be.
@@ -99,6 +101,7 @@ struct test {
 	struct mutex sending;	 /* see above */
 	struct mutex on_its_way; /* see above */
 	wait_queue_head_t freed;
+	atomic_t nr_own;
 	struct channel channel;
 	bool up;
 	bool open;
@@ -131,7 +134,7 @@ void session_kick(struct test *test);
 int session_request(struct own *own);
 int session_revoke(struct own *own);
 int session_free(struct own *own);
-bool session_has_ended(struct test *test);
+void session_freed(struct own *own);
 void session_end(struct test *test);
 
 #endif
