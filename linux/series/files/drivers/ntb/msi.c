@@ -441,7 +441,10 @@ static int ntb_msi_find_window(struct ntb_msi *msi, u64 *base, resource_size_t *
 		irq = ntb_msi_alloc_irq(msi);
 	if (IS_ERR(irq))
 		return PTR_ERR(irq);
-	if (!ntb_msi_get_msg(irq, &msg))
+
+	/* The message of an interrupt which was freed is the last one it had */
+	ntb_msi_get_msg(irq, &msg);
+	if (!ntb_msi_msg_addr(&msg))
 		return -ENODEV;
 
 	/*
