@@ -10,6 +10,7 @@ from harness import Setup, expect, main, process, test
 
 PAIR = Setup(cpus=1, vectors=4, serve=("--hold-doorbells-after-message", "5000"))
 PAIR_2 = Setup(cpus=2, serve=("--hold-doorbells-after-message", "5000"))
+ADDRESS = ("10.78.0.1", "10.78.0.2")
 BYTES = 256 << 20
 # With a load of 17 on two cores 0.3 MiB/s were seen.
 TCP_SECONDS = 1500
@@ -116,21 +117,26 @@ def netdev_carries_256_mib_of_tcp_by_msi(lab):
     carry_by_msi(lab)
 
 
+def netdev_up(lab, options):
+    """Load ntb_transport and ntb_netdev, and wait for an answer over the bridge."""
+    lab.load("ntb_transport", options)
+    lab.load("ntb_netdev")
+    for number, one in enumerate(lab.guests):
+        name = one.sh("ls /sys/class/net | grep -v -e lo -e eth0").strip()
+        one.sh(f"ip address add {ADDRESS[number]}/24 dev {name}; ip link set {name} up")
+    here, _ = lab.guests
+    process.wait_until("ping over the bridge",
+                       lambda: here.run(f"ping -c 1 -W 2 {ADDRESS[1]}")[0] == 0, 60)
+
+
 def carry_by_msi(lab):
     """Send 256 MiB over ntb_netdev with use_msi, and some back."""
     for one in lab.guests:
         one.sh(BUFFERS)
-    lab.load("ntb_transport", "use_msi=1")
-    lab.load("ntb_netdev")
-    address = ["10.78.0.1", "10.78.0.2"]
-    for number, one in enumerate(lab.guests):
-        name = one.sh("ls /sys/class/net | grep -v -e lo -e eth0").strip()
-        one.sh(f"ip address add {address[number]}/24 dev {name}; ip link set {name} up")
+    netdev_up(lab, "use_msi=1")
     here, there = lab.guests
-    process.wait_until("ping over the bridge",
-                       lambda: here.run(f"ping -c 1 -W 2 {address[1]}")[0] == 0, 60)
     before = msi_count(there)
-    for receiver, sender, target in ((there, here, address[1]), (here, there, address[0])):
+    for receiver, sender, target in ((there, here, ADDRESS[1]), (here, there, ADDRESS[0])):
         transfer(sender, receiver, target, BYTES if receiver is there else BYTES // 16)
     got = msi_count(there) - before
     expect(got > 100, f"only {got} MSI interrupts: the transport uses doorbells")
