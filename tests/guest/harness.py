@@ -37,6 +37,7 @@ LINES_ON_FAILURE = 40
 KERNELS_OWN = {
     r"ACPI: IRQ \d+ override to edge": "QEMU's table describes serial ports by MADT override",
     r"amd_pstate: the _CPC object is not present": "no frequency control in QEMU",
+    r"rcu:\s+RCU lockdep checking is enabled": "a kernel with lockdep says so when it boots",
     r"loading out-of-tree module taints kernel": "Debian leaves NTB out; it was built apart",
     r"mtrr: your CPUs had inconsistent": "QEMU's processors start with different MTRRs",
     r"tsc: Unable to calibrate against PIT": "slow emulated processor",
@@ -55,7 +56,11 @@ KERNELS_OWN = {
 }
 SEVERE = re.compile(r"\bBUG\b|WARNING:|Oops|lockdep|possible circular|inconsistent lock state|"
                     r"general protection fault|Call Trace:|Kernel panic|soft lockup|hung_task|"
-                    r"blocked for more than|refcount_t|list_(add|del) corruption|KASAN|UBSAN")
+                    r"blocked for more than|refcount_t|list_(add|del) corruption|KASAN|UBSAN|ODEBUG|"
+                    r"Invalid wait context|suspicious RCU usage|sleeping function called|"
+                    r"MAX_\w+ too low|turning off the locking correctness validator|kmemleak: \d+ new")
+# Where there is lockdep, whether it is still at work. It ends with its first report, and when it is short of memory.
+LOCKDEP = "grep debug_locks: /proc/lockdep_stats 2>/dev/null || true"
 
 
 class Skip(Exception):
@@ -80,6 +85,7 @@ class Setup:
     vectors: int = 0
     serve: tuple = ()
     urgent: bool = False
+    boot_seconds: int = 180
 
     def label(self):
         """Short text for logs."""
@@ -134,7 +140,7 @@ class Lab:
 
     def start(self):
         """Boot, and load the hardware driver everywhere."""
-        self.pair.start()
+        self.pair.start(self.setup.boot_seconds)
         for one in self.guests:
             self.load_hardware(one)
 
@@ -190,6 +196,8 @@ class Lab:
             with open(one.path("dmesg.log"), "a", encoding="utf-8") as log:
                 log.write(text)
             faults += [f"{one.name}: {line}" for line in bad_lines(text, known)]
+            locks = one.sh(LOCKDEP).split()
+            faults += [f"{one.name}: lockdep has turned itself off"] if locks[1:] not in ([], ["1"]) else []
             # The console also has what a killed or rebooted kernel said.
             start = self.seen.get(one.name, 0)
             said = one.console_log()

@@ -86,24 +86,24 @@ def settle(sender, receiver, least=50):
     print(f"# afterwards: {found.text()}")
 
 
-def reload(lab, unload, times=3, least=50):
+def reload(lab, unload, times=3, least=50, options=""):
     """Modules are unloaded by @unload and loaded under fire: nothing is said, and it works as before."""
-    sender, receiver = account.load(lab.guests)
+    sender, receiver = account.load(lab.guests, options=options)
     number = sender.start(4000 * times, 0, 8)
     for _ in range(times):
         receiver.one.sh(unload, 120)
         left = receiver.one.sh("cat /proc/interrupts")
         expect("NTB-MSI" not in left, f"interrupts are left:\n{left}")
         lab.load_hardware(receiver.one)
-        receiver.one.sh(f"modprobe {account.MODULE} nr_irqs=8", 60)
+        receiver.one.sh(f"modprobe {account.MODULE} nr_irqs=8 {options}", 60)
         process.wait_until("interrupts", lambda: len(interrupts(receiver.one, account.MODULE)) == 8, 60)
     sender.finish(number, 120 + 4 * times)
     settle(sender, receiver, least)
 
 
-def deaths(lab, seconds=180, least=50):
+def deaths(lab, least=50, options=""):
     """kill -9 of the receiver under fire, then of the sender; each comes back to a peer that never stopped."""
-    sender, receiver = account.load(lab.guests)
+    sender, receiver = account.load(lab.guests, options=options)
     for dies, stays in ((receiver, sender), (sender, receiver)):
         before = sum(runs for _, runs in receiver.irqs())
         number = sender.start(15000, 0, 8)
@@ -114,7 +114,7 @@ def deaths(lab, seconds=180, least=50):
         if stays is sender:
             sender.finish(number, 60)
         dies.one.start()
-        dies.one.wait_ready(seconds)
+        dies.one.wait_ready(lab.setup.boot_seconds)
         lab.load_hardware(dies.one)
-        account.load([dies.one])
+        account.load([dies.one], options=options)
         settle(sender, receiver, least)
