@@ -106,6 +106,16 @@ class Tree:
         text = (HERE / "files" / name).read_text(encoding="utf-8")
         self._write(name, licence.sub(lambda _: old.group(0), text, count=1))
 
+    def create(self, name):
+        """Add a file of ours from the folder files, which is not there yet."""
+        if (self.top / name).exists():
+            raise EditError(f"{name}: expected no such file, found one")
+        self._write(name, (HERE / "files" / name).read_text(encoding="utf-8"))
+
+    def append(self, name, text):
+        """Add @text at the end of a file."""
+        self._write(name, self.read(name) + text)
+
     def expect(self, name, pattern, found):
         """Check that all first groups of @pattern in a file, sorted, are @found."""
         have = sorted(re.findall(pattern, self.read(name), re.M))
