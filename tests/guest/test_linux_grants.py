@@ -204,6 +204,39 @@ def linux_grants_end_with_their_client(lab):
         print(f"# {late} ms late, {leave} ms to return: came back, {found.text()}")
 
 
+@test(test_linux.BARE, known=[TRUST])
+def linux_grants_are_beside_the_old_interface(lab):
+    """Two interrupts of <linux/ntb.h> on the same device: all move, each kind ends a move in its own way."""
+    sender, receiver = load(lab, "nr_beside=2")
+    sender.set_late(NOT_YET_MS)
+
+    def beside():
+        lines = receiver.one.sh(f"cat {receiver.folder}/beside").splitlines()
+        return [tuple(int(word) for word in line.split()[1:]) for line in lines]
+
+    def phases(name):
+        return {line.split()[2] for line in facts(receiver)[1] if line.startswith(f"handle {name} ")}
+    old = beside()
+    expect(len(old) == 2 and all(irq for irq, _ in old), f"{old}")
+    for turn in range(1, 5):
+        for irq, _ in [*receiver.irqs(), *old]:
+            receiver.one.sh(f"echo {1 + turn % 2} >/proc/irq/{irq}/smp_affinity")
+        process.wait_until("moves of the old interface end by time",
+                           lambda: phases("ntb_grant_beside") == {"steady"}, 30, 0.2)
+        for index in range(2):
+            sender.do(f"beside {index}")
+        process.wait_until("they arrive", lambda turn=turn: [runs for _, runs in beside()] == [turn] * 2, 30, 0.1)
+    expect(phases("ntb_grant_test") == {"away"}, f"{phases('ntb_grant_test')} without a confirmation")
+    sender.do("reset")
+    sender.do(f"run 1000 0 {SPARE + 1}")
+    sender.set_late(0)
+    process.wait_until("moves end by confirmation", lambda: phases("ntb_grant_test") == {"steady"}, 60, 0.2)
+    sender.do(f"run 1000 0 {SPARE + 1}")
+    found = account.result(sender, receiver)
+    expect(found.is_clean and found.sent > 50, found.text())
+    print(f"# {[runs for _, runs in beside()]} by the old interface, granted: {found.text()}")
+
+
 @test(test_linux.BARE, known=[TRUST], dirty=True)
 def linux_grants_of_a_dead_holder_are_free(lab):
     """kill -9 of a holder that would not have confirmed: all moves and frees end; it comes back and works."""

@@ -16,10 +16,12 @@
  *                 request INDEX        request an own interrupt, and grant it
  *                 revoke INDEX         take it back; its handler goes on
  *                 free INDEX           free it
+ *                 beside INDEX         raise an interrupt of <linux/ntb.h> of the peer, once
  *                 look                 go on, because late_ms has changed
  *   DIR/result    sent, handled, lost, misdirected, as this host sees its messages to the peer
  *   DIR/irqs      own interrupts: index, number (0: none), how often the handler ran, state
  *   DIR/state     session
+ *   DIR/beside    interrupts of <linux/ntb.h>: index, number, how often the handler ran
  *   DIR/changed   how many grants were sent
  */
 #include <linux/debugfs.h>
@@ -40,6 +42,10 @@
 unsigned int nr_own = 8;
 module_param_named(nr_irqs, nr_own, uint, 0444);
 MODULE_PARM_DESC(nr_irqs, "interrupts of this host, at most 64");
+
+unsigned int nr_beside;
+module_param(nr_beside, uint, 0444);
+MODULE_PARM_DESC(nr_beside, "interrupts of <linux/ntb.h> beside them, at most 4");
 
 unsigned int late_ms;
 module_param(late_ms, uint, 0644);
@@ -174,6 +180,8 @@ static int own_command(struct test *test, const char *what, unsigned int index)
 {
 	int ret;
 
+	if (!strcmp(what, "beside"))
+		return beside_trigger(test, index);
 	if (index >= nr_own)
 		return -ERANGE;
 	mutex_lock(&test->lock);
@@ -280,6 +288,17 @@ static int irqs_show(struct seq_file *m, void *unused)
 }
 DEFINE_SHOW_ATTRIBUTE(irqs);
 
+static int beside_show(struct seq_file *m, void *unused)
+{
+	struct test *test = m->private;
+	unsigned int i;
+
+	for (i = 0; i < nr_beside; i++)
+		seq_printf(m, "%u %d %d\n", i, READ_ONCE(test->beside[i].irq), atomic_read(&test->beside[i].runs));
+	return 0;
+}
+DEFINE_SHOW_ATTRIBUTE(beside);
+
 static int state_show(struct seq_file *m, void *unused)
 {
 	struct test *test = m->private;
@@ -356,6 +375,7 @@ static void add_files(struct test *test)
 	debugfs_create_file("control", 0200, test->dir, test, &control_fops);
 	debugfs_create_file("result", 0400, test->dir, test, &result_fops);
 	debugfs_create_file("irqs", 0400, test->dir, test, &irqs_fops);
+	debugfs_create_file("beside", 0400, test->dir, test, &beside_fops);
 	debugfs_create_file("state", 0400, test->dir, test, &state_fops);
 	debugfs_create_u32("changed", 0400, test->dir, &test->nr_grants);
 }
@@ -366,7 +386,7 @@ static int test_probe(struct ntb_client *client, struct ntb_dev *ntb)
 	unsigned int i;
 	int ret;
 
-	if (!nr_own || nr_own > MAX_IRQS)
+	if (!nr_own || nr_own > MAX_IRQS || nr_beside > MAX_BESIDE)
 		return -EINVAL;
 	if (ntb_spad_is_unsafe(ntb) || ntb_spad_count(ntb) < NR_SPADS || ntb_peer_port_count(ntb) != 1 ||
 	    !ntb_db_valid_mask(ntb)) {
@@ -378,7 +398,8 @@ static int test_probe(struct ntb_client *client, struct ntb_dev *ntb)
 		return -ENOMEM;
 	for (i = 0; i < NR_SPADS; i++)
 		ntb_spad_write(ntb, i, 0);
-	ret = ntb_msi_init(ntb, NULL);
+	/* Granted ones need no callback here. */
+	ret = ntb_msi_init(ntb, nr_beside ? beside_tell : NULL);
 	if (ret) {
 		dev_err(&ntb->dev, "no NTB interrupts: %d\n", ret);
 		goto destroy;

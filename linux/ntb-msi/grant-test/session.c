@@ -151,6 +151,7 @@ static void establish(struct test *test)
 	test->nr_epochs++;
 	request_all(test);
 	offer_all(test);
+	beside_request(test);
 }
 
 /* ---- receiving ---- */

@@ -17,8 +17,9 @@
 #include "channel.h"
 #include "ntb_grant.h"
 
-#define MAX_IRQS 64
-#define PEER	 0
+#define MAX_IRQS   64
+#define MAX_BESIDE 4
+#define PEER	   0
 
 struct dentry;
 struct test;
@@ -64,6 +65,18 @@ struct target {
 };
 
 /**
+ * struct beside - an interrupt of <linux/ntb.h>
+ * @irq:  Its number, or 0.
+ * @desc: Its message; changes under ntb_dev.ctx_lock.
+ * @runs: How often the handler has run.
+ */
+struct beside {
+	int irq;
+	struct ntb_msi_desc desc;
+	atomic_t runs;
+};
+
+/**
  * struct test - a device's client
  * @ntb:         Device, constant.
  * @dir:         In debugfs, constant.
@@ -90,6 +103,7 @@ struct target {
  * @nr_targets:  Interrupts of the peer.
  * @own:         Own interrupts.
  * @targets:     The peer's.
+ * @beside:      Own ones of the other interface.
  */
 struct test {
 	struct ntb_dev *ntb;
@@ -117,15 +131,22 @@ struct test {
 	unsigned int nr_targets;
 	struct own own[MAX_IRQS];
 	struct target targets[MAX_IRQS];
+	struct beside beside[MAX_BESIDE];
 };
 
 /* Parameters, see client.c. */
 extern unsigned int nr_own;
+extern unsigned int nr_beside;
 extern unsigned int late_ms;
 extern bool await_handler;
 
 /* client.c */
 extern const struct ntb_grant_ops grant_ops;
+
+/* beside.c */
+void beside_tell(void *ctx);
+void beside_request(struct test *test);
+int beside_trigger(struct test *test, unsigned int index);
 
 /* session.c */
 int session_init(struct test *test);
