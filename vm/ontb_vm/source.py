@@ -12,6 +12,7 @@ import os
 import pathlib
 import shlex
 import shutil
+import subprocess
 
 from . import cache, debian
 from .cache import KitError, say
@@ -99,11 +100,21 @@ def kept_times(top):
             os.utime(path, ns=(time, time))
 
 
+def _with_identity(top):
+    """The environment, in which git can commit: where nobody has told it who commits, the kit does."""
+    env = dict(os.environ)
+    if subprocess.run(["git", "var", "GIT_COMMITTER_IDENT"], cwd=top, check=False, capture_output=True).returncode:
+        for role in ("AUTHOR", "COMMITTER"):
+            env[f"GIT_{role}_NAME"] = "openntb"
+            env[f"GIT_{role}_EMAIL"] = "openntb@localhost"
+    return env
+
+
 def apply(top):
     """Put the series on top of the source, as a branch; return what the command printed."""
     with kept_times(top):
         text = debian.run([str(FOLDER / "apply"), "--again", "--patches", str(top / "patches"),
-                           str(top / "linux")])
+                           str(top / "linux")], env=_with_identity(top))
     (top / "applied").write_text(digest(top) + "\n", encoding="ascii")
     return text
 
