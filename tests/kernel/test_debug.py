@@ -10,7 +10,7 @@ import dataclasses
 import loads
 from harness import Setup, expect, test
 from test_linux import TRUST
-from test_loads import UNLOAD
+from test_loads import OFFLINE, UNLOAD
 from test_series import MANY, PLAIN, lines_of, load_many
 
 from ontb_vm import account
@@ -63,6 +63,31 @@ def no_leaks(lab):
         expect(not left.strip(), f"{one.name}: {left}")
     for one in lab.guests:
         lab.load_hardware(one)
+
+
+@test(VECTOR)
+def debug_series_many_interrupts_on_bare_vectors(lab):
+    """The series' domain: ntb_msi_test with 24 interrupts."""
+    many(lab, "")
+
+
+@test(VECTOR)
+def debug_series_processor_goes_on_bare_vectors(lab):
+    """A CPU goes off line and comes back; at most one message lost per interrupt and move."""
+    sender, receiver = account.load(lab.guests, options=PATIENT)
+    numbers = " ".join(str(irq) for irq, _ in receiver.irqs())
+    found, turns = account.under_load(sender, receiver, SECONDS, OFFLINE.format(numbers=numbers))
+    moved = int(receiver.one.sh("cat /tmp/moved"))
+    print(f"# {found.text()}, {moved} moved in {turns} turns")
+    expect(moved > 0 and found.sent > LEAST, f"nothing moved: {found.text()}")
+    expect(found.misdirected == 0 and found.lost <= moved, f"{moved} moved: {found.text()}")
+
+
+@test(VECTOR)
+def debug_series_unloaded_under_fire(lab):
+    """Everything down to ntb.ko goes and comes while the peer sends, and leaks nothing."""
+    loads.reload(lab, UNLOAD, 2, LEAST, PATIENT)
+    no_leaks(lab)
 
 
 @test(REMAPPED)
