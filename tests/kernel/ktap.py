@@ -6,7 +6,9 @@ import re
 
 TOP = pathlib.Path(__file__).resolve().parent.parent.parent
 # Suites by name: where their cases are listed.
-SUITES = {"ntb_msi": TOP / "linux/series/files/drivers/ntb/test/ntb_msi_kunit.c"}
+SUITES = {"ntb_msi": TOP / "linux/series/files/drivers/ntb/test/ntb_msi_kunit.c",
+          "ntb_msi_module": TOP / "linux/ntb-msi/kunit.c",
+          "ntb_grant": TOP / "linux/ntb-msi/grant_kunit.c"}
 
 
 def results(text):

@@ -37,7 +37,7 @@ RECIPE = hashlib.sha256(repr((PACKAGES, PROGRAMS, DATA, KMOD)).encode()).hexdige
 
 MODULES = ("virtio_net", "virtio_pci", "switchtec", "ntb_hw_switchtec", "ntb_transport",
            "ntb_netdev", "ntb_tool", "ntb_perf", "ntb_pingpong", "ntb_msi_test", "ntb_irq_test",
-           "ntb_grant_test", "ntb_grant_kunit")
+           "ntb_grant_test", "ntb_grant_kunit", "ntb_msi_kunit", "ntb_msi_module_kunit")
 
 
 def _libraries(root, program):

@@ -1,0 +1,799 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * KUnit tests of what needs no device: which window is chosen, how handlers run, and what moves do in which order.
+ *
+ * The files under test are included, so their static functions can be called, and what domain.c does below them is
+ * made up here: a line is a Linux interrupt of a made-up chip, whose message names the CPU that it was put onto. Time
+ * passes when a test says so, and only the test makes steps.
+ */
+#include <linux/cpu.h>
+#include <linux/kthread.h>
+#include <linux/module.h>
+#include <linux/sizes.h>
+#include <linux/slab.h>
+
+#include <kunit/test.h>
+
+#include "ntb_msi.h"
+
+#include "window.c"
+#include "handle.c"
+#include "move.c"
+
+#define FIRST_ADDR 0xfee00000ULL
+#define HITS	   20000
+#define WORDS	   16
+
+/* Longer than any test takes. */
+unsigned int ntb_msi_quarantine_ms = 600000;
+unsigned int ntb_msi_reserve = 8;
+bool ntb_msi_refuse_moves;
+
+/* A device, its bridge with limits for the last peer, and its client: what that was told, and how its handler ran. */
+struct fake {
+	struct ntb_dev ntb;
+	struct ntb_msi *msi;
+	int nr_peers;
+	resource_size_t addr_align;
+	resource_size_t size_align;
+	resource_size_t size_max;
+	unsigned int nr_lines; /* that may still be made */
+	unsigned int nr_changed;
+	atomic_t runs;
+	atomic_t inside;
+	atomic_t overlaps;
+	struct ntb_msi_line *again; /* occurs while the handler runs */
+	struct ntb_msi_desc desc;
+	u32 words[WORDS];
+};
+
+static u64 addr_of(unsigned int cpu)
+{
+	return FIRST_ADDR + cpu * SZ_4K;
+}
+
+/* What domain.c does for these files. */
+
+static int chip_set_affinity(struct irq_data *data, const struct cpumask *mask, bool force)
+{
+	struct ntb_msi_line *line = irq_data_get_irq_chip_data(data);
+	unsigned int cpu = cpumask_first_and(mask, cpu_online_mask);
+
+	if (ntb_msi_wants_move(line, mask))
+		return IRQ_SET_MASK_OK;
+	irq_data_update_effective_affinity(data, cpumask_of(cpu));
+	line->msg.data = line->hwirq;
+	line->msg.address_lo = line->msi->fixed ? FIRST_ADDR + line->hwirq * 16 : addr_of(cpu);
+	return IRQ_SET_MASK_OK;
+}
+
+static void chip_nothing(struct irq_data *data)
+{
+}
+
+static struct irq_chip fake_chip = {
+	.name = "fake",
+	.irq_mask = chip_nothing,
+	.irq_unmask = chip_nothing,
+	.irq_set_affinity = chip_set_affinity,
+	.flags = IRQCHIP_SKIP_SET_WAKE,
+};
+
+int ntb_msi_line_new(struct ntb_msi *msi, struct ntb_msi_line **out)
+{
+	struct fake *fake = container_of(msi->ntb, struct fake, ntb);
+	struct ntb_msi_line *line;
+	int virq;
+
+	if (!fake->nr_lines)
+		return -ENOSPC;
+	line = kzalloc(sizeof(*line), GFP_KERNEL);
+	if (!line || !zalloc_cpumask_var(&line->deflt, GFP_KERNEL)) {
+		kfree(line);
+		return -ENOMEM;
+	}
+	virq = irq_alloc_desc(NUMA_NO_NODE);
+	if (virq < 0) {
+		free_cpumask_var(line->deflt);
+		kfree(line);
+		return virq;
+	}
+	fake->nr_lines--;
+	line->msi = msi;
+	line->hwirq = msi->nr_lines;
+	line->virq = virq;
+	INIT_LIST_HEAD(&line->node);
+	raw_spin_lock_init(&line->lock);
+	cpumask_copy(line->deflt, cpu_possible_mask);
+	irq_set_chip_and_handler(virq, &fake_chip, handle_simple_irq);
+	irq_set_chip_data(virq, line);
+	irq_modify_status(virq, IRQ_NOREQUEST, 0);
+	msi->lines[msi->nr_lines++] = line;
+	*out = line;
+	return 0;
+}
+
+int ntb_msi_line_compose(struct ntb_msi_line *line)
+{
+	if (line->msi->fixed)
+		line->msg.address_lo = FIRST_ADDR + line->hwirq * 16;
+	return 0;
+}
+
+u64 ntb_msi_line_message(struct ntb_msi_line *line, u32 *data)
+{
+	if (data)
+		*data = line->msg.data;
+	return line->msg.address_lo;
+}
+
+int ntb_msi_line_cpu(struct ntb_msi_line *line)
+{
+	return cpumask_first(irq_data_get_effective_affinity_mask(irq_get_irq_data(line->virq)));
+}
+
+/* There are no grants here, grant_kunit.c has them. */
+unsigned int ntb_msi_confirm_ms;
+
+void ntb_msi_grants_step(struct ntb_msi *msi)
+{
+}
+
+void ntb_msi_grant_message(struct ntb_msi_handle *handle, struct ntb_msi_line *line)
+{
+}
+
+bool ntb_msi_grant_is_settled(const struct ntb_grant *grant)
+{
+	return true;
+}
+
+/* The bridge. */
+
+static int fake_peer_port_count(struct ntb_dev *ntb)
+{
+	return container_of(ntb, struct fake, ntb)->nr_peers;
+}
+
+static int fake_port_number(struct ntb_dev *ntb)
+{
+	return 0;
+}
+
+static int fake_peer_port_number(struct ntb_dev *ntb, int peer)
+{
+	return peer + 1;
+}
+
+static u64 fake_link_is_up(struct ntb_dev *ntb, enum ntb_speed *speed, enum ntb_width *width)
+{
+	return ~0ULL;
+}
+
+static int fake_mw_count(struct ntb_dev *ntb, int peer)
+{
+	return 2;
+}
+
+/* The last peer's window is the one that can do least. */
+static int fake_mw_get_align(struct ntb_dev *ntb, int peer, int idx, resource_size_t *addr_align,
+			     resource_size_t *size_align, resource_size_t *size_max)
+{
+	struct fake *fake = container_of(ntb, struct fake, ntb);
+	bool last = peer == fake->nr_peers - 1;
+
+	*addr_align = last ? fake->addr_align : 1;
+	*size_align = last ? fake->size_align : 1;
+	*size_max = last ? fake->size_max : SZ_1G;
+	return 0;
+}
+
+static const struct ntb_dev_ops fake_ops = {
+	.port_number = fake_port_number,
+	.peer_port_count = fake_peer_port_count,
+	.peer_port_number = fake_peer_port_number,
+	.link_is_up = fake_link_is_up,
+	.mw_count = fake_mw_count,
+	.mw_get_align = fake_mw_get_align,
+};
+
+/* The client. */
+
+static void fake_desc_changed(void *ctx)
+{
+	struct fake *fake = ctx;
+
+	fake->nr_changed++;
+}
+
+static irqreturn_t fake_handler(int irq, void *arg)
+{
+	struct fake *fake = arg;
+	struct ntb_msi_line *again = fake->again;
+
+	if (atomic_inc_return(&fake->inside) > 1)
+		atomic_inc(&fake->overlaps);
+	atomic_inc(&fake->runs);
+	fake->again = NULL;
+	if (again)
+		line_isr(again->virq, again);
+	atomic_dec(&fake->inside);
+	return IRQ_HANDLED;
+}
+
+static void no_work(struct work_struct *work)
+{
+}
+
+static int fake_init(struct kunit *test)
+{
+	struct fake *fake = kunit_kzalloc(test, sizeof(*fake), GFP_KERNEL);
+	struct ntb_msi *msi = kunit_kzalloc(test, struct_size(msi, peer_mws, 1), GFP_KERNEL);
+	unsigned int cpu;
+
+	if (!fake || !msi)
+		return -ENOMEM;
+	fake->nr_peers = 2;
+	fake->addr_align = SZ_4K;
+	fake->size_align = SZ_4K;
+	fake->size_max = SZ_1M;
+	fake->nr_lines = 64;
+	fake->ntb.ops = &fake_ops;
+	fake->ntb.ctx = fake;
+	spin_lock_init(&fake->ntb.ctx_lock);
+	fake->msi = msi;
+	msi->ntb = &fake->ntb;
+	msi->desc_changed = fake_desc_changed;
+	mutex_init(&msi->lock);
+	INIT_LIST_HEAD(&msi->free);
+	INIT_LIST_HEAD(&msi->quarantine);
+	INIT_LIST_HEAD(&msi->handles);
+	INIT_LIST_HEAD(&msi->grants);
+	INIT_DELAYED_WORK(&msi->work, no_work);
+	msi->publish_at = jiffies;
+	msi->nr_peers = 1;
+	msi->peer_mws[0].io = (u32 __iomem *)fake->words;
+	msi->peer_mws[0].size = sizeof(fake->words);
+	msi->cpu_addr = kunit_kcalloc(test, nr_cpu_ids, sizeof(*msi->cpu_addr), GFP_KERNEL);
+	if (!msi->cpu_addr || !zalloc_cpumask_var(&msi->leaving, GFP_KERNEL))
+		return -ENOMEM;
+	for_each_online_cpu(cpu)
+		msi->cpu_addr[cpu] = addr_of(cpu);
+	msi->wq = alloc_workqueue("ntb_msi_kunit", WQ_UNBOUND, 0);
+	if (!msi->wq) {
+		free_cpumask_var(msi->leaving);
+		return -ENOMEM;
+	}
+	fake->ntb.msi = msi;
+	test->priv = fake;
+	return 0;
+}
+
+static void fake_exit(struct kunit *test)
+{
+	struct ntb_msi_handle *handle, *next;
+	struct fake *fake = test->priv;
+	struct ntb_msi *msi;
+	unsigned int i;
+
+	if (!fake)
+		return;
+	msi = fake->msi;
+	/* A test that was aborted has not given it back. */
+	mutex_init(&msi->lock);
+	mutex_lock(&msi->lock);
+	list_for_each_entry_safe(handle, next, &msi->handles, node)
+		ntb_msi_handle_free(handle);
+	for (i = 0; i < msi->nr_lines; i++) {
+		ntb_msi_line_release(msi->lines[i]);
+		irq_free_desc(msi->lines[i]->virq);
+		free_cpumask_var(msi->lines[i]->deflt);
+		kfree(msi->lines[i]);
+	}
+	mutex_unlock(&msi->lock);
+	cancel_delayed_work_sync(&msi->work);
+	destroy_workqueue(msi->wq);
+	free_cpumask_var(msi->leaving);
+}
+
+/* Everything that waits for its time has waited long enough. */
+static void pass_time(struct ntb_msi *msi)
+{
+	struct ntb_msi_handle *handle;
+	struct ntb_msi_line *line;
+
+	msi->publish_at = jiffies - 1;
+	list_for_each_entry(handle, &msi->handles, node)
+		handle->until = jiffies - 1;
+	list_for_each_entry(line, &msi->quarantine, node)
+		line->until = jiffies - 1;
+}
+
+/* A handle of the client, in a window that shows every CPU. */
+static struct ntb_msi_handle *new_handle(struct kunit *test)
+{
+	struct fake *fake = test->priv;
+	struct ntb_msi_client client = { .handler = fake_handler, .dev_id = fake, .desc = &fake->desc };
+	struct ntb_msi_handle *handle = NULL;
+
+	KUNIT_ASSERT_EQ(test, ntb_msi_window_choose(fake->msi), 0);
+	KUNIT_ASSERT_EQ(test, ntb_msi_handle_new(fake->msi, &client, "fake", &handle), 0);
+	return handle;
+}
+
+static unsigned int late(struct ntb_msi *msi)
+{
+	unsigned int i, sum = msi->nr_late;
+
+	for (i = 0; i < msi->nr_lines; i++)
+		sum += atomic_read(&msi->lines[i]->nr_late);
+	return sum;
+}
+
+static void need_two_cpus(struct kunit *test)
+{
+	if (num_online_cpus() < 2)
+		kunit_skip(test, "there is one CPU only");
+}
+
+/* The CPU that is not @cpu, among the first two. */
+static unsigned int other_cpu(unsigned int cpu)
+{
+	return cpu == cpumask_first(cpu_online_mask) ? cpumask_next(cpu, cpu_online_mask)
+						     : cpumask_first(cpu_online_mask);
+}
+
+/* Windows. A size of 0 is for none. */
+struct fit_case {
+	const char *name;
+	resource_size_t align;
+	resource_size_t size_max;
+	u64 lo;
+	u64 hi;
+	u64 base;
+	resource_size_t size;
+};
+
+static const struct fit_case fit_cases[] = {
+	{ "a message inside of its page", SZ_4K, SZ_2M, 0xfee01010, 0xfee01010, 0xfee01000, SZ_4K },
+	{ "a message at its beginning begins lower", SZ_4K, SZ_2M, 0xfee01000, 0xfee01000, 0xfee00000, SZ_8K },
+	{ "the lowest cannot begin lower", SZ_4K, SZ_8K, 0xfee00000, 0xfee00000, 0xfee00000, SZ_4K },
+	{ "two CPUs", SZ_4K, SZ_2M, 0xfee01000, 0xfee02000, 0xfee00000, SZ_16K },
+	{ "a border of alignment between them", SZ_4K, SZ_2M, 0xfee0f000, 0xfee10000, 0xfee00000, SZ_128K },
+	{ "the whole range", SZ_4K, SZ_1M, 0xfee00000, 0xfeeff000, 0xfee00000, SZ_1M },
+	{ "too much for the bridge", SZ_4K, SZ_512K, 0xfee00000, 0xfeeff000, 0, 0 },
+	{ "sizes are powers of two", SZ_4K, 0x3000, 0xfee00010, 0xfee02000, 0, 0 },
+	{ "alignment above the size", SZ_64K, SZ_4K, 0xfee00010, 0xfee00020, 0xfee00000, SZ_4K },
+	{ "alignment keeps it away", SZ_64K, SZ_4K, 0xfee08010, 0xfee08020, 0, 0 },
+	{ "above 4 GiB", SZ_4K, SZ_2M, 0x1fee01010ULL, 0x1fee01020ULL, 0x1fee01000ULL, SZ_4K },
+	{ "no window", SZ_4K, 0, 0xfee00010, 0xfee00010, 0, 0 },
+};
+
+KUNIT_ARRAY_PARAM_DESC(fit, fit_cases, name);
+
+static void window_is_the_smallest_that_shows_all(struct kunit *test)
+{
+	const struct fit_case *now = test->param_value;
+	struct limits limits = { now->align, SZ_4K, now->size_max };
+	resource_size_t size = 0;
+	u64 base = 0;
+
+	KUNIT_EXPECT_EQ(test, fit(&limits, now->lo, now->hi, &base, &size), now->size != 0);
+	KUNIT_EXPECT_EQ(test, base, now->base);
+	KUNIT_EXPECT_EQ(test, size, now->size);
+}
+
+static void window_shows_as_many_cpus_as_it_can(struct kunit *test)
+{
+	struct fake *fake = test->priv;
+	struct ntb_msi *msi = fake->msi;
+	unsigned int cpu = cpumask_first(cpu_online_mask), other = other_cpu(cpu);
+	cpumask_var_t mask;
+
+	need_two_cpus(test);
+	mutex_lock(&fake->msi->lock);
+	KUNIT_ASSERT_TRUE(test, alloc_cpumask_var(&mask, GFP_KERNEL));
+	memset(msi->cpu_addr, 0, nr_cpu_ids * sizeof(*msi->cpu_addr));
+	msi->cpu_addr[cpu] = FIRST_ADDR + 16;
+	msi->cpu_addr[other] = FIRST_ADDR + SZ_512K;
+	KUNIT_EXPECT_EQ(test, ntb_msi_window_choose(msi), 0);
+	KUNIT_EXPECT_EQ(test, msi->size, SZ_1M);
+	ntb_msi_allowed_cpus(msi, mask);
+	KUNIT_EXPECT_EQ(test, cpumask_weight(mask), 2);
+
+	fake->size_max = SZ_64K;
+	KUNIT_EXPECT_EQ(test, ntb_msi_window_choose(msi), 0);
+	KUNIT_EXPECT_EQ(test, msi->base, FIRST_ADDR);
+	KUNIT_EXPECT_LE(test, msi->size, SZ_64K);
+	ntb_msi_allowed_cpus(msi, mask);
+	KUNIT_EXPECT_TRUE(test, cpumask_equal(mask, cpumask_of(cpu)));
+	cpumask_set_cpu(cpu, msi->leaving);
+	ntb_msi_allowed_cpus(msi, mask);
+	KUNIT_EXPECT_TRUE(test, cpumask_empty(mask));
+
+	fake->size_max = 0;
+	KUNIT_EXPECT_EQ(test, ntb_msi_window_choose(msi), -ERANGE);
+	KUNIT_EXPECT_EQ(test, msi->base, FIRST_ADDR);
+	free_cpumask_var(mask);
+	mutex_unlock(&fake->msi->lock);
+}
+
+static void window_does_not_leave_a_message_that_peers_have(struct kunit *test)
+{
+	struct fake *fake = test->priv;
+	struct ntb_msi *msi = fake->msi;
+	struct ntb_msi_handle *handle;
+	u64 base;
+
+	mutex_lock(&fake->msi->lock);
+	handle = new_handle(test);
+	base = msi->base;
+	handle->home->msg.address_lo = addr_of(nr_cpu_ids) + SZ_512K;
+	KUNIT_EXPECT_EQ(test, ntb_msi_window_choose(msi), -ERANGE);
+	KUNIT_EXPECT_EQ(test, msi->base, base);
+	WRITE_ONCE(handle->home->exposed, false);
+	KUNIT_EXPECT_EQ(test, ntb_msi_window_choose(msi), 0);
+	mutex_unlock(&fake->msi->lock);
+}
+
+static void offset_ends_with_the_window(struct kunit *test)
+{
+	struct fake *fake = test->priv;
+	struct ntb_msi *msi = fake->msi;
+	struct ntb_msi_desc desc = {};
+	struct ntb_msi_line *line;
+
+	KUNIT_ASSERT_EQ(test, ntb_msi_line_new(msi, &line), 0);
+	msi->base = FIRST_ADDR;
+	msi->size = SZ_4K;
+	line->msg.data = 5;
+	line->msg.address_lo = FIRST_ADDR;
+	KUNIT_EXPECT_EQ(test, ntb_msi_window_offset(msi, line, &desc), 0);
+	KUNIT_EXPECT_EQ(test, desc.addr_offset, 0);
+	line->msg.address_lo = FIRST_ADDR + SZ_4K - 4;
+	KUNIT_EXPECT_EQ(test, ntb_msi_window_offset(msi, line, &desc), 0);
+	KUNIT_EXPECT_EQ(test, desc.addr_offset, SZ_4K - 4);
+	KUNIT_EXPECT_EQ(test, desc.data, 5);
+	line->msg.address_lo = FIRST_ADDR + SZ_4K - 2;
+	KUNIT_EXPECT_EQ(test, ntb_msi_window_offset(msi, line, &desc), -ENOSPC);
+	line->msg.address_lo = FIRST_ADDR - 4;
+	KUNIT_EXPECT_EQ(test, ntb_msi_window_offset(msi, line, &desc), -ENOSPC);
+	KUNIT_EXPECT_EQ(test, desc.addr_offset, SZ_4K - 4);
+}
+
+static void new_interrupt_is_not_at_offset_0_where_there_is_a_choice(struct kunit *test)
+{
+	struct fake *fake = test->priv;
+	unsigned int cpu = cpumask_first(cpu_online_mask), other = other_cpu(cpu);
+
+	need_two_cpus(test);
+	mutex_lock(&fake->msi->lock);
+	/* Not below the first CPU's message, so that is at offset 0. */
+	fake->size_max = roundup_pow_of_two(addr_of(num_online_cpus()) - FIRST_ADDR);
+	new_handle(test);
+	KUNIT_ASSERT_EQ(test, fake->msi->base, addr_of(cpu));
+	KUNIT_EXPECT_EQ(test, fake->desc.addr_offset, addr_of(other) - fake->msi->base);
+	mutex_unlock(&fake->msi->lock);
+}
+
+/* Handlers. */
+
+static void second_line_lets_the_handler_run_again(struct kunit *test)
+{
+	struct fake *fake = test->priv;
+	struct ntb_msi_handle *handle;
+	struct ntb_msi_line *standin;
+
+	mutex_lock(&fake->msi->lock);
+	handle = new_handle(test);
+	KUNIT_ASSERT_EQ(test, ntb_msi_line_new(fake->msi, &standin), 0);
+	standin->handle = handle;
+	fake->again = standin;
+	KUNIT_EXPECT_EQ(test, line_isr(handle->home->virq, handle->home), IRQ_HANDLED);
+	KUNIT_EXPECT_EQ(test, atomic_read(&fake->runs), 2);
+	KUNIT_EXPECT_EQ(test, atomic_read(&fake->overlaps), 0);
+	KUNIT_EXPECT_EQ(test, atomic_read(&handle->running), 0);
+	standin->handle = NULL;
+	mutex_unlock(&fake->msi->lock);
+}
+
+static int hit(void *arg)
+{
+	struct ntb_msi_line *line = arg;
+	unsigned int i;
+
+	for (i = 0; i < HITS; i++) {
+		local_irq_disable();
+		line_isr(line->virq, line);
+		local_irq_enable();
+	}
+	while (!kthread_should_stop())
+		schedule_timeout_interruptible(1);
+	return 0;
+}
+
+static void two_lines_at_once_lose_nothing(struct kunit *test)
+{
+	struct fake *fake = test->priv;
+	struct ntb_msi_handle *handle;
+	unsigned int cpu = cpumask_first(cpu_online_mask);
+	struct task_struct *tasks[2];
+	struct ntb_msi_line *lines[2];
+	unsigned int i;
+
+	mutex_lock(&fake->msi->lock);
+	handle = new_handle(test);
+	lines[0] = handle->home;
+	KUNIT_ASSERT_EQ(test, ntb_msi_line_new(fake->msi, &lines[1]), 0);
+	lines[1]->handle = handle;
+	for (i = 0; i < 2; i++) {
+		tasks[i] = kthread_create(hit, lines[i], "ntb_msi_kunit%u", i);
+		KUNIT_ASSERT_FALSE(test, IS_ERR(tasks[i]));
+		kthread_bind(tasks[i], cpu);
+		cpu = cpumask_next(cpu, cpu_online_mask) < nr_cpu_ids ? cpumask_next(cpu, cpu_online_mask) : cpu;
+	}
+	for (i = 0; i < 2; i++)
+		wake_up_process(tasks[i]);
+	for (i = 0; i < 2; i++)
+		kthread_stop(tasks[i]);
+	KUNIT_EXPECT_EQ(test, atomic_read(&fake->runs), 2 * HITS);
+	KUNIT_EXPECT_EQ(test, atomic_read(&fake->overlaps), 0);
+	lines[1]->handle = NULL;
+	mutex_unlock(&fake->msi->lock);
+}
+
+static void freed_handle_does_not_run(struct kunit *test)
+{
+	struct fake *fake = test->priv;
+	struct ntb_msi_handle *handle;
+	struct ntb_msi_line *line;
+
+	mutex_lock(&fake->msi->lock);
+	handle = new_handle(test);
+	line = handle->home;
+	generic_handle_irq_safe(line->virq);
+	KUNIT_ASSERT_EQ(test, atomic_read(&fake->runs), 1);
+	ntb_msi_handle_free(handle);
+	generic_handle_irq_safe(line->virq);
+	KUNIT_EXPECT_EQ(test, atomic_read(&fake->runs), 1);
+	KUNIT_EXPECT_EQ(test, late(fake->msi), 1);
+	mutex_unlock(&fake->msi->lock);
+}
+
+static void line_in_quarantine_comes_back_last(struct kunit *test)
+{
+	struct fake *fake = test->priv;
+	struct ntb_msi *msi = fake->msi;
+	struct ntb_msi_handle *handle;
+	struct ntb_msi_line *used, *spare, *line;
+
+	mutex_lock(&fake->msi->lock);
+	handle = new_handle(test);
+	used = handle->home;
+	KUNIT_ASSERT_EQ(test, ntb_msi_line_new(msi, &spare), 0);
+	ntb_msi_line_put(spare);
+	ntb_msi_handle_free(handle);
+	KUNIT_EXPECT_TRUE(test, used->requested);
+
+	/* Not before its time. */
+	KUNIT_EXPECT_LE(test, ntb_msi_step(msi), msecs_to_jiffies(ntb_msi_quarantine_ms));
+	KUNIT_EXPECT_FALSE(test, list_empty(&msi->quarantine));
+	pass_time(msi);
+	KUNIT_EXPECT_EQ(test, ntb_msi_step(msi), MAX_SCHEDULE_TIMEOUT);
+	KUNIT_EXPECT_TRUE(test, list_empty(&msi->quarantine));
+	KUNIT_EXPECT_FALSE(test, used->requested);
+	KUNIT_EXPECT_FALSE(test, used->exposed);
+
+	KUNIT_ASSERT_EQ(test, ntb_msi_line_get(msi, &line), 0);
+	KUNIT_EXPECT_PTR_EQ(test, line, spare);
+	ntb_msi_line_put(line);
+	KUNIT_ASSERT_EQ(test, ntb_msi_line_get(msi, &line), 0);
+	KUNIT_EXPECT_PTR_EQ(test, line, used);
+	ntb_msi_line_put(line);
+	fake->nr_lines = 0;
+	list_del_init(&spare->node);
+	list_del_init(&used->node);
+	KUNIT_EXPECT_EQ(test, ntb_msi_line_get(msi, &line), -ENOSPC);
+	mutex_unlock(&fake->msi->lock);
+}
+
+/* Moves. */
+
+static void parent_moves_what_no_peer_has(struct kunit *test)
+{
+	struct fake *fake = test->priv;
+	struct ntb_msi_handle *handle;
+	struct ntb_msi_line *line;
+
+	mutex_lock(&fake->msi->lock);
+	handle = new_handle(test);
+	line = handle->home;
+	WRITE_ONCE(line->exposed, false);
+	KUNIT_EXPECT_FALSE(test, ntb_msi_wants_move(line, cpu_online_mask));
+	WRITE_ONCE(line->exposed, true);
+	fake->msi->fixed = true;
+	KUNIT_EXPECT_FALSE(test, ntb_msi_wants_move(line, cpu_online_mask));
+	fake->msi->fixed = false;
+	/* That this is the default's mask was noted when the client came. */
+	handle->wanted = false;
+	KUNIT_EXPECT_TRUE(test, ntb_msi_wants_move(line, cpumask_of(1)));
+	KUNIT_EXPECT_TRUE(test, handle->wanted);
+	KUNIT_EXPECT_TRUE(test, cpumask_equal(handle->want, cpumask_of(1)));
+
+	/* In quarantine it stays where it is, and nobody notes anything. */
+	handle->wanted = false;
+	line->handle = NULL;
+	KUNIT_EXPECT_TRUE(test, ntb_msi_wants_move(line, cpu_online_mask));
+	KUNIT_EXPECT_FALSE(test, handle->wanted);
+	line->handle = handle;
+	mutex_unlock(&fake->msi->lock);
+}
+
+/* What peers that are late and those that are not send arrives. */
+static void expect_runs(struct kunit *test, struct ntb_msi_line *line)
+{
+	struct fake *fake = test->priv;
+	int before = atomic_read(&fake->runs);
+
+	generic_handle_irq_safe(line->virq);
+	KUNIT_EXPECT_EQ(test, atomic_read(&fake->runs), before + 1);
+}
+
+static void move_makes_before_it_breaks(struct kunit *test)
+{
+	struct fake *fake = test->priv;
+	struct ntb_msi *msi = fake->msi;
+	struct ntb_msi_handle *handle;
+	struct ntb_msi_line *home, *standin;
+	unsigned int cpu, other;
+	u64 old;
+
+	need_two_cpus(test);
+	mutex_lock(&fake->msi->lock);
+	handle = new_handle(test);
+	home = handle->home;
+	cpu = ntb_msi_line_cpu(home);
+	other = other_cpu(cpu);
+	old = ntb_msi_line_message(home, NULL);
+	irq_set_affinity(home->virq, cpumask_of(other));
+	KUNIT_EXPECT_EQ(test, ntb_msi_line_message(home, NULL), old);
+	ntb_msi_step(msi);
+	KUNIT_ASSERT_EQ(test, handle->phase, NTB_MSI_AWAY);
+	standin = handle->standin;
+	KUNIT_EXPECT_EQ(test, ntb_msi_line_cpu(standin), other);
+	KUNIT_EXPECT_EQ(test, ntb_msi_line_message(home, NULL), old);
+	KUNIT_EXPECT_EQ(test, fake->nr_changed, 1);
+	KUNIT_EXPECT_EQ(test, fake->desc.addr_offset, addr_of(other) - msi->base);
+	KUNIT_EXPECT_EQ(test, fake->desc.data, standin->hwirq);
+	expect_runs(test, home);
+	expect_runs(test, standin);
+
+	/* Nothing more until late peers have heard. */
+	ntb_msi_step(msi);
+	KUNIT_EXPECT_EQ(test, handle->phase, NTB_MSI_AWAY);
+	KUNIT_EXPECT_EQ(test, ntb_msi_line_message(home, NULL), old);
+	pass_time(msi);
+	ntb_msi_step(msi);
+	KUNIT_ASSERT_EQ(test, handle->phase, NTB_MSI_BACK);
+	KUNIT_EXPECT_EQ(test, ntb_msi_line_cpu(home), other);
+	KUNIT_EXPECT_EQ(test, fake->nr_changed, 2);
+	KUNIT_EXPECT_EQ(test, fake->desc.data, home->hwirq);
+	expect_runs(test, home);
+	expect_runs(test, standin);
+
+	ntb_msi_step(msi);
+	KUNIT_EXPECT_EQ(test, handle->phase, NTB_MSI_BACK);
+	pass_time(msi);
+	ntb_msi_step(msi);
+	KUNIT_EXPECT_EQ(test, handle->phase, NTB_MSI_STEADY);
+	KUNIT_EXPECT_EQ(test, handle->nr_moves, 1);
+	KUNIT_EXPECT_NULL(test, handle->standin);
+	KUNIT_EXPECT_FALSE(test, standin->requested);
+	KUNIT_EXPECT_EQ(test, fake->nr_changed, 2);
+	expect_runs(test, home);
+	KUNIT_EXPECT_EQ(test, late(msi), 0);
+	mutex_unlock(&fake->msi->lock);
+}
+
+static void move_without_a_spare_line_is_refused(struct kunit *test)
+{
+	struct fake *fake = test->priv;
+	struct ntb_msi *msi = fake->msi;
+	struct ntb_msi_handle *handle;
+	unsigned int other;
+
+	need_two_cpus(test);
+	mutex_lock(&fake->msi->lock);
+	handle = new_handle(test);
+	other = other_cpu(ntb_msi_line_cpu(handle->home));
+	fake->nr_lines = 0;
+	irq_set_affinity(handle->home->virq, cpumask_of(other));
+	ntb_msi_step(msi);
+	KUNIT_EXPECT_EQ(test, handle->phase, NTB_MSI_STEADY);
+	KUNIT_EXPECT_EQ(test, msi->nr_refused, 1);
+	KUNIT_EXPECT_EQ(test, fake->nr_changed, 0);
+	expect_runs(test, handle->home);
+	mutex_unlock(&fake->msi->lock);
+}
+
+static void message_that_changed_by_itself_sweeps(struct kunit *test)
+{
+	struct fake *fake = test->priv;
+	struct ntb_msi *msi = fake->msi;
+	struct ntb_msi_handle *handle;
+
+	mutex_lock(&fake->msi->lock);
+	handle = new_handle(test);
+	handle->wanted = false;
+	handle->home->changed = true;
+	handle->home->msg.data = 77;
+	ntb_msi_step(msi);
+	KUNIT_EXPECT_EQ(test, fake->nr_changed, 1);
+	KUNIT_EXPECT_EQ(test, fake->desc.data, 77);
+	KUNIT_EXPECT_EQ(test, atomic_read(&fake->runs), 1);
+	KUNIT_EXPECT_EQ(test, msi->nr_swept, 1);
+	ntb_msi_step(msi);
+	KUNIT_EXPECT_EQ(test, fake->nr_changed, 1);
+	mutex_unlock(&fake->msi->lock);
+}
+
+/* The interface. */
+
+static void trigger_stays_in_the_window(struct kunit *test)
+{
+	static const u32 wrong[] = { sizeof(u32) * WORDS,     1,	  2,	   3,
+				     sizeof(u32) * WORDS - 1, 0x80000000, U32_MAX, U32_MAX - 3 };
+	struct fake *fake = test->priv;
+	struct ntb_dev *ntb = &fake->ntb;
+	struct ntb_msi_desc desc = { .data = 0x11223344 };
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(wrong); i++) {
+		desc.addr_offset = wrong[i];
+		KUNIT_EXPECT_EQ_MSG(test, ntb_msi_peer_trigger(ntb, 0, &desc), -ERANGE, "offset %#x", wrong[i]);
+	}
+	desc.addr_offset = 0;
+	KUNIT_EXPECT_EQ(test, ntb_msi_peer_trigger(ntb, 1, &desc), -EINVAL);
+	KUNIT_EXPECT_EQ(test, ntb_msi_peer_trigger(ntb, -1, &desc), -EINVAL);
+	fake->msi->peer_mws[0].size = 2;
+	KUNIT_EXPECT_EQ(test, ntb_msi_peer_trigger(ntb, 0, &desc), -ERANGE);
+	fake->msi->peer_mws[0].size = sizeof(fake->words);
+	KUNIT_EXPECT_NULL(test, memchr_inv(fake->words, 0, sizeof(fake->words)));
+
+	KUNIT_EXPECT_EQ(test, ntb_msi_peer_trigger(ntb, 0, &desc), 0);
+	desc.addr_offset = sizeof(u32) * (WORDS - 1);
+	KUNIT_EXPECT_EQ(test, ntb_msi_peer_trigger(ntb, 0, &desc), 0);
+	KUNIT_EXPECT_EQ(test, fake->words[0], 0x11223344);
+	KUNIT_EXPECT_EQ(test, fake->words[WORDS - 1], 0x11223344);
+	KUNIT_EXPECT_NULL(test, memchr_inv(fake->words + 1, 0, sizeof(u32) * (WORDS - 2)));
+	fake->ntb.msi = NULL;
+	KUNIT_EXPECT_EQ(test, ntb_msi_peer_trigger(ntb, 0, &desc), -EINVAL);
+}
+
+static struct kunit_case cases[] = { KUNIT_CASE_PARAM(window_is_the_smallest_that_shows_all, fit_gen_params),
+				     KUNIT_CASE(window_shows_as_many_cpus_as_it_can),
+				     KUNIT_CASE(window_does_not_leave_a_message_that_peers_have),
+				     KUNIT_CASE(offset_ends_with_the_window),
+				     KUNIT_CASE(new_interrupt_is_not_at_offset_0_where_there_is_a_choice),
+				     KUNIT_CASE(second_line_lets_the_handler_run_again),
+				     KUNIT_CASE(two_lines_at_once_lose_nothing),
+				     KUNIT_CASE(freed_handle_does_not_run),
+				     KUNIT_CASE(line_in_quarantine_comes_back_last),
+				     KUNIT_CASE(parent_moves_what_no_peer_has),
+				     KUNIT_CASE(move_makes_before_it_breaks),
+				     KUNIT_CASE(move_without_a_spare_line_is_refused),
+				     KUNIT_CASE(message_that_changed_by_itself_sweeps),
+				     KUNIT_CASE(trigger_stays_in_the_window),
+				     {} };
+
+static struct kunit_suite suite = {
+	.name = "ntb_msi_module",
+	.init = fake_init,
+	.exit = fake_exit,
+	.test_cases = cases,
+};
+
+kunit_test_suite(suite);
+
+MODULE_DESCRIPTION("KUnit tests of ntb_msi");
+MODULE_LICENSE("GPL");
