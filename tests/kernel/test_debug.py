@@ -8,6 +8,7 @@ work. The loads are those of the other tests, with fewer messages: everything ta
 import dataclasses
 
 import loads
+import test_linux_grants
 from harness import Setup, expect, test
 from test_linux import TRUST
 from test_loads import OFFLINE, UNLOAD
@@ -125,3 +126,9 @@ def debug_module_unloaded_under_fire(lab):
     """Everything down to ntb.ko goes and comes while the peer sends, and leaks nothing."""
     loads.reload(lab, MODULE_UNLOAD, 2, LEAST, PATIENT)
     no_leaks(lab)
+
+
+@test(MODULE, known=[TRUST])
+def debug_module_ends_grants_with_their_client(lab):
+    """Granted interrupts: their client is unloaded under fire, while the peer answers, and while it does not."""
+    test_linux_grants.linux_grants_end_with_their_client(lab)
