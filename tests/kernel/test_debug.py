@@ -16,11 +16,15 @@ from test_series import MANY, PLAIN, lines_of, load_many
 
 from ontb_vm import account
 
+# identify_cpu() clears the features of the first CPU for a moment, with interrupts on. One that comes then sees no LA57, and
+# KASAN takes the direct map of five levels for a wild address. Linux 7.3 as it is; seen once in sixteen boots.
+FOUR_LEVELS = "no5lvl"
 # The series' domain; kmemleak looks for leaks in the setups on bare vectors only, as it makes the kernel slower still.
-VECTOR = Setup(cpus=2, memory=1024, series="7.3-ntb-debug", module_set="stock", vectors=4, append=PLAIN, boot_seconds=600)
-REMAPPED = dataclasses.replace(VECTOR, iommu=True, intremap=True, append=f"{PLAIN} kmemleak=off")
+VECTOR = Setup(cpus=2, memory=1024, series="7.3-ntb-debug", module_set="stock", vectors=4, append=f"{PLAIN} {FOUR_LEVELS}",
+               boot_seconds=600)
+REMAPPED = dataclasses.replace(VECTOR, iommu=True, intremap=True, append=f"{PLAIN} {FOUR_LEVELS} kmemleak=off")
 # The module, with the NTB drivers as they are without the series.
-MODULE = dataclasses.replace(VECTOR, module_set="domain", append="")
+MODULE = dataclasses.replace(VECTOR, module_set="domain", append=FOUR_LEVELS)
 MODULE_UNLOAD = UNLOAD.replace("modprobe -r ntb_hw", "modprobe -r ntb_msi && modprobe -r ntb_hw")
 KMEMLEAK = "/sys/kernel/debug/kmemleak"
 # The handler may be late, and still be the right one.
