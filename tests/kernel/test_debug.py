@@ -25,6 +25,7 @@ VECTOR = Setup(cpus=2, memory=1024, series="7.3-ntb-debug", module_set="stock", 
 REMAPPED = dataclasses.replace(VECTOR, iommu=True, intremap=True, append=f"{PLAIN} {FOUR_LEVELS} kmemleak=off")
 # The module, with the NTB drivers as they are without the series.
 MODULE = dataclasses.replace(VECTOR, module_set="domain", append=FOUR_LEVELS)
+MODULE_REMAPPED = dataclasses.replace(REMAPPED, module_set="domain", append=f"{FOUR_LEVELS} kmemleak=off")
 MODULE_UNLOAD = UNLOAD.replace("modprobe -r ntb_hw", "modprobe -r ntb_msi && modprobe -r ntb_hw")
 KMEMLEAK = "/sys/kernel/debug/kmemleak"
 # The handler may be late, and still be the right one.
@@ -136,3 +137,9 @@ def debug_module_unloaded_under_fire(lab):
 def debug_module_ends_grants_with_their_client(lab):
     """Granted interrupts: their client is unloaded under fire, while the peer answers, and while it does not."""
     test_linux_grants.linux_grants_end_with_their_client(lab)
+
+
+@test(MODULE_REMAPPED)
+def debug_module_many_interrupts_with_remapping(lab):
+    """The same below interrupt remapping."""
+    many(lab, "IR-")
