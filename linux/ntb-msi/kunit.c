@@ -546,6 +546,22 @@ static void two_lines_at_once_lose_nothing(struct kunit *test)
 	mutex_unlock(&fake->msi->lock);
 }
 
+static void handle_that_is_not_live_does_not_run(struct kunit *test)
+{
+	struct fake *fake = test->priv;
+	struct ntb_msi_handle *handle;
+
+	mutex_lock(&fake->msi->lock);
+	handle = new_handle(test);
+	WRITE_ONCE(handle->live, false);
+	line_isr(handle->home->virq, handle->home);
+	KUNIT_EXPECT_EQ(test, late(fake->msi), 1);
+	/* It was live when the interrupt began, and is not when the handler would run. */
+	deliver(handle);
+	KUNIT_EXPECT_EQ(test, atomic_read(&fake->runs), 0);
+	mutex_unlock(&fake->msi->lock);
+}
+
 static void freed_handle_does_not_run(struct kunit *test)
 {
 	struct fake *fake = test->priv;
@@ -779,6 +795,7 @@ static struct kunit_case cases[] = { KUNIT_CASE_PARAM(window_is_the_smallest_tha
 				     KUNIT_CASE(new_interrupt_is_not_at_offset_0_where_there_is_a_choice),
 				     KUNIT_CASE(second_line_lets_the_handler_run_again),
 				     KUNIT_CASE_SLOW(two_lines_at_once_lose_nothing),
+				     KUNIT_CASE(handle_that_is_not_live_does_not_run),
 				     KUNIT_CASE(freed_handle_does_not_run),
 				     KUNIT_CASE(line_in_quarantine_comes_back_last),
 				     KUNIT_CASE(parent_moves_what_no_peer_has),
