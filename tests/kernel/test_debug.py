@@ -143,3 +143,35 @@ def debug_module_ends_grants_with_their_client(lab):
 def debug_module_many_interrupts_with_remapping(lab):
     """The same below interrupt remapping."""
     many(lab, "IR-")
+
+
+@test(MODULE_REMAPPED)
+def debug_module_storm_and_offline_with_remapping(lab):
+    """Affinity storm, CPU off line and on, late peer: 0 lost, 0 misdirected."""
+    storm_and_offline(lab)
+
+
+@test(MODULE_REMAPPED)
+def debug_module_unloaded_under_fire_with_remapping(lab):
+    """Everything down to ntb.ko goes and comes while the peer sends."""
+    loads.reload(lab, MODULE_UNLOAD, 1, LEAST, PATIENT)
+
+
+@test(VECTOR, dirty=True)
+def debug_series_death_of_either_guest(lab):
+    """kill -9 of the receiver under fire, then of the sender."""
+    loads.deaths(lab, LEAST, PATIENT)
+
+
+@test(MODULE, known=[TRUST])
+def debug_module_interrupts_that_are_granted(lab):
+    """ntb_grant.h under an affinity storm and a CPU off line: 0 lost, 0 misdirected."""
+    sender, receiver = account.load(lab.guests, 8, f"await_handler=1 {PATIENT}", account.GrantClient)
+    for load in (account.storm, account.offline):
+        loads.nothing_lost(load, sender, receiver, SECONDS, LEAST)
+
+
+@test(MODULE, known=[TRUST], dirty=True)
+def debug_module_death_of_either_guest(lab):
+    """kill -9 of the receiver under fire, then of the sender."""
+    loads.deaths(lab, LEAST, PATIENT)
