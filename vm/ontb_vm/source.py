@@ -100,7 +100,7 @@ def kept_times(top):
             os.utime(path, ns=(time, time))
 
 
-def _with_identity(top):
+def with_identity(top):
     """The environment, in which git can commit: where nobody has told it who commits, the kit does."""
     env = dict(os.environ)
     if subprocess.run(["git", "var", "GIT_COMMITTER_IDENT"], cwd=top, check=False, capture_output=True).returncode:
@@ -114,7 +114,7 @@ def apply(top):
     """Put the series on top of the source, as a branch; return what the command printed."""
     with kept_times(top):
         text = debian.run([str(FOLDER / "apply"), "--again", "--patches", str(top / "patches"),
-                           str(top / "linux")], env=_with_identity(top))
+                           str(top / "linux")], env=with_identity(top))
     (top / "applied").write_text(digest(top) + "\n", encoding="ascii")
     return text
 
