@@ -46,12 +46,26 @@ static int connect_to(const char *path, int *out)
 
 static int send_line(int fd, const char *line)
 {
-	size_t len = strlen(line);
+	/*
+	 * In one piece: who answers before the newline is there, and closes, would fail a second send, and its answer
+	 * would not be read. A request is far smaller than a socket's buffer, so it goes out whole or not at all.
+	 */
+	size_t len = strlen(line) + 1;
+	char *text = malloc(len);
+	ssize_t sent;
+	int ret;
 
-	/* A request is far smaller than a socket's buffer, so it goes out whole or not at all. */
-	if (send(fd, line, len, MSG_NOSIGNAL | MSG_MORE) != (ssize_t)len || send(fd, "\n", 1, MSG_NOSIGNAL) != 1)
-		return errno == EAGAIN ? -ETIMEDOUT : -errno;
-	return 0;
+	if (!text)
+		return -ENOMEM;
+	memcpy(text, line, len - 1);
+	text[len - 1] = '\n';
+	sent = send(fd, text, len, MSG_NOSIGNAL);
+	if (sent < 0)
+		ret = errno == EAGAIN ? -ETIMEDOUT : -errno;
+	else
+		ret = sent == (ssize_t)len ? 0 : -EPROTO;
+	free(text);
+	return ret;
 }
 
 /* Read up to and without the newline. The caller frees *out. */

@@ -250,7 +250,8 @@ def test_status_copes_with_a_server_that_talks_nonsense(case):
             with subprocess.Popen([case.program, "status", "--socket-dir", case.folder], stdin=subprocess.DEVNULL,
                                   stdout=subprocess.PIPE, stderr=subprocess.PIPE) as proc:
                 with listener.accept()[0] as sock:
-                    sock.recv(4096)
+                    request = sock.recv(4096)
+                    check(request.endswith(b"\n"), f"the request comes in pieces: {request!r}")
                     try:
                         sock.sendall(reply)
                     except OSError:
