@@ -181,12 +181,28 @@ class Lab:
 
     def unload(self):
         """Unload every client."""
+        played = any(one.run("grep -q ^ntb_pingpong /proc/modules")[0] == 0 for one in self.guests)
         for one in self.guests:
             one.sh("".join(f"modprobe -r {name} 2>/dev/null || true\n" for name in CLIENTS), 120)
             left = one.sh("cut -d' ' -f1 /proc/modules").split()
             still = [name for name in CLIENTS if name in left]
             if still:
                 raise KitError(f"{one.name}: cannot unload {', '.join(still)}")
+        if played:
+            self.clear_doorbells()
+
+    def clear_doorbells(self):
+        """Take back what ntb_pingpong has left.
+
+        Who unloads it first may get one more ball, while the doorbell is masked.  A doorbell
+        that is set rings no more, and ntb_msi_test, which unmasks it before it listens, would
+        wait for its peer for ever.
+        """
+        for one in self.guests:
+            devices = self.devices(one)
+            one.sh("modprobe ntb_tool\n" + "".join(
+                f"echo 'c 0xffffffff' >/sys/kernel/debug/ntb_tool/{device}/db\n" for device in devices)
+                + "modprobe -r ntb_tool", 60)
 
     def kernel_faults(self, known):
         """Read each kernel's log since the last call; return the lines that are not fine."""
