@@ -8,6 +8,9 @@ from harness import expect, process
 
 from ontb_vm import account
 
+# What linux/ntb-msi says on purpose.
+TRUST = r"no interrupt remapping: peers can raise any interrupt of this host"
+
 
 def interrupts(one, name):
     """[(number, count, the rest of the line)] of the lines of /proc/interrupts with this handler."""

@@ -9,10 +9,10 @@ import loads
 import test_host
 import test_linux
 from harness import expect, main, process, test
+from loads import TRUST
 
 from ontb_vm import account
 
-TRUST = test_linux.TRUST
 # So late is the holder, and so short what <linux/ntb.h> would wait for it.
 LATE_MS = 3000
 NOT_YET_MS = 600000

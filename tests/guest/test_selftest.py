@@ -6,6 +6,7 @@ import re
 import sys
 
 from harness import Setup, expect, main, test
+from loads import TRUST
 
 # ntb_perf sends 2^order bytes; 19 is the least that its chunk size allows.
 OPTIONS = "-p 19 -w 65536"
@@ -21,8 +22,6 @@ HOLD = ("--hold-doorbells-after-message", "5000")
 # With two processors windows of the look-up table are tested too, which is what takes the time:
 # 8 entries are enough for what is repeated; all 32 are tested once.
 FEW = (*HOLD, "--luts", "8")
-# What linux/ntb-msi says on purpose.
-TRUST = r"no interrupt remapping: peers can raise any interrupt of this host"
 
 
 def passed(text):

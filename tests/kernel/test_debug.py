@@ -10,7 +10,7 @@ import dataclasses
 import loads
 import test_linux_grants
 from harness import Setup, expect, test
-from test_linux import TRUST
+from loads import TRUST
 from test_loads import OFFLINE, UNLOAD
 from test_series import MANY, PLAIN, lines_of, load_many
 
