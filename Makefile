@@ -7,9 +7,10 @@ PREFIX := /usr/local
 DESTDIR :=
 GUEST_REPEAT := 20
 FUZZ_SECONDS := 60
+FRESH := run
 
 .DEFAULT_GOAL := all
-.PHONY: all help run run-guests check check-repeat check-kernel bench lint fuzz install uninstall deb check-deb check-deb-fresh clean deps-build deps-check deps-guest
+.PHONY: all help run run-guests check check-repeat check-kernel check-fresh bench lint fuzz install uninstall deb check-deb check-deb-fresh clean deps-build deps-check deps-guest
 
 all: $(BUILD)/build.ninja ## build the command and the library into ./build
 	@ninja -C $(BUILD)
@@ -47,6 +48,10 @@ check-repeat: deps-guest all ## upstream's self-test, 20 times per way of runnin
 check-kernel: all ## the series for Linux: applied, built at every step, booted in guests
 	@scripts/deps build guest kernel
 	@tests/kernel/run
+
+check-fresh: ## the targets that FRESH names, in a fresh Debian 12, which is fetched
+	@scripts/deps fresh
+	@tests/fresh $(FRESH)
 
 bench: deps-guest all ## speed, as ratios to what the machine can do
 	@bench/run
