@@ -198,7 +198,6 @@ uint16_t ontb_reads_again(struct ontb_reads *reads, unsigned int target, uint16_
 	slot->done = done;
 	slot->asked = asked;
 	slot->generation++;
-	slot->deadline_ns = ontb_clock_ns() + reads->timeout_ns;
 	next = make_id(id % ONTB_READS_PER_TARGET, slot);
 	ontb_unlock(&reads->lock);
 	return next;

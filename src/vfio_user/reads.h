@@ -39,7 +39,7 @@ enum ontb_reads_state {
  * @done:        Bytes of it that are there.
  * @asked:       Bytes asked for in the message under way, behind @done.
  * @generation:  Upper half of the message id, so that answers to an earlier use of the slot do not match.
- * @deadline_ns: When it expires.
+ * @deadline_ns: When the whole read expires, however many messages it takes.
  */
 struct ontb_reads_slot {
 	enum ontb_reads_state state;
@@ -129,7 +129,7 @@ int ontb_reads_claim(struct ontb_reads *reads, unsigned int target, uint16_t id,
 	ONTB_MUST_CHECK;
 
 /**
- * ontb_reads_again() - a claimed read needs another message
+ * ontb_reads_again() - a claimed read needs another message; its deadline stays
  * @reads:  Reads.
  * @target: Who answers.
  * @id:     Id of the message that was claimed.

@@ -3,6 +3,7 @@
 """Reads that wait for another host."""
 
 import os
+import select
 import struct
 import sys
 
@@ -102,6 +103,22 @@ def test_a_read_that_is_not_answered_times_out(case):
     check(msg.id != late.id, "the id of a read that timed out is used again at once")
     b.answer(msg, msg.body + b"good")
     equal(a.receive_reply(pending).body[16:], b"good", "reply")
+
+
+def test_a_read_in_pieces_has_one_time_out(case):
+    case.serve(timeout_ns=50000000)
+    a, b = case.client(0), case.client(1, other=True)
+    for i in range(8):
+        b.map(i, 1)
+    a.window(0)
+    pending = a.start(REGION_READ, read_body(BAR2, 0, 8))
+    nr_asked = 0
+    while not select.select([a.sock], [], [], 0.04)[0] and nr_asked < 8:
+        msg = b.receive_request()
+        nr_asked += 1
+        b.answer(msg, msg.body + b"x")
+    equal(a.receive_reply(pending).body[16:], b"\xff" * 8, "reply")
+    check(nr_asked < 8, "each piece got a time-out of its own")
 
 
 def test_hosts_that_read_each_other_do_not_wait_for_each_other(case):
