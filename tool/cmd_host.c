@@ -25,7 +25,7 @@
 
 #define TIMEOUT_NS  (5 * ONTB_NS_PER_S)
 #define MAX_IRQS    65536U
-#define MAX_RAM_MIB 4096U
+#define MAX_RAM_MIB 2048U /* of a machine of the fabric */
 #define MAX_TIMES   1000000U
 #define MAX_WINDOW  1023U
 #define ANY_WINDOW  (MAX_WINDOW + 1)
@@ -41,14 +41,31 @@ static const char usage[] =
 	"                    (default: openntb)\n"
 	"  --name NAME       name of the host (default: host)\n"
 	"  --cpus N          CPUs, 1 to 256 (default: 2)\n"
-	"  --ram N           memory in MiB, 16 to 4096 (default: 64)\n"
+	"  --ram N           memory in MiB, 16 to 2048 (default: 64)\n"
 	"  --remap           switch interrupt remapping on\n"
-	"  --irqs N          NTB interrupts (default: 4); with a Linux peer 63 at most\n"
-	"  --window N        window for the interrupt addresses, from 0 (default: the last one; with\n"
-	"                    Linux without use_lut_mws that is 1)\n"
+	"  --irqs N          NTB interrupts (default: 4); at most 63 with linux, 64 with linux-grants\n"
+	"  --window N        window for the interrupt addresses, from 0 (default: the last one); 1 for\n"
+	"                    a guest without ntb_hw_switchtec.use_lut_mws=1\n"
 	"  --socket-dir DIR  folder of the control socket, for \"openntb domains\", \"openntb irqs\"\n"
 	"                    and requests to raise interrupts (default: none)\n"
 	"  --help            print this\n";
+
+/**
+ * struct kind - a kind of peer
+ * @name:     As in the command line.
+ * @max_irqs: Interrupts that it can have.
+ */
+struct kind {
+	const char *name;
+	unsigned int max_irqs;
+};
+
+/* ntb_msi_test has two of 128 scratchpads for each interrupt and one for their number; ntb_grant_test takes 64. */
+static const struct kind kinds[] = {
+	[PEER_OPENNTB] = { "openntb", MAX_IRQS },
+	[PEER_LINUX] = { "linux", 63 },
+	[PEER_LINUX_GRANTS] = { "linux-grants", 64 },
+};
 
 /**
  * struct host_words - the command line
@@ -92,14 +109,8 @@ struct running {
 
 static enum ontb_exit parse_kind(struct host_words *words)
 {
-	static const char *const kinds[] = {
-		[PEER_OPENNTB] = "openntb",
-		[PEER_LINUX] = "linux",
-		[PEER_LINUX_GRANTS] = "linux-grants",
-	};
-
 	for (unsigned int i = 0; i < ONTB_ARRAY_SIZE(kinds); i++) {
-		if (strcmp(optarg, kinds[i]))
+		if (strcmp(optarg, kinds[i].name))
 			continue;
 		words->kind = (enum peer_kind)i;
 		return ONTB_EXIT_OK;
@@ -136,6 +147,23 @@ static enum ontb_exit parse_option(int c, struct host_words *words)
 	}
 }
 
+/* What the options must be together. */
+static enum ontb_exit check(const struct host_words *words)
+{
+	const struct kind *kind = &kinds[words->kind];
+
+	if (!words->socket) {
+		ontb_tool_error("host: give --socket, the socket of a port");
+		return ONTB_EXIT_USAGE;
+	}
+	if (words->nr_irqs > kind->max_irqs) {
+		ontb_tool_error("host: --irqs %u: give a number from 1 to %u with --peer %s", words->nr_irqs,
+				kind->max_irqs, kind->name);
+		return ONTB_EXIT_USAGE;
+	}
+	return ONTB_EXIT_OK;
+}
+
 static enum ontb_exit parse(int argc, char **argv, struct host_words *words)
 {
 	static const struct option names[] = {
@@ -164,11 +192,7 @@ static enum ontb_exit parse(int argc, char **argv, struct host_words *words)
 	}
 	if (status == ONTB_EXIT_OK)
 		status = ontb_options_end("host", argc, argv);
-	if (status == ONTB_EXIT_OK && !words->socket) {
-		ontb_tool_error("host: give --socket, the socket of a port");
-		return ONTB_EXIT_USAGE;
-	}
-	return status;
+	return status == ONTB_EXIT_OK ? check(words) : status;
 }
 
 static int build_machine(const struct host_words *words, struct running *running)
