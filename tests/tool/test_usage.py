@@ -180,6 +180,34 @@ def test_man_page_has_the_options_of_the_help(case):
         equal(in_page, options_of_help(case, verb), verb)
 
 
+def test_man_page_has_every_verb_in_its_synopsis(case):
+    page = (TOP / "tool/openntb.1").read_text(encoding="utf-8")
+    synopsis = page.split(".Sh SYNOPSIS\n")[1].split("\n.Sh")[0]
+    verbs = tuple(re.findall(r"^\.Nm\n\.Cm ([a-z]+)$", synopsis, re.M))
+    equal(verbs, VERBS, "verbs of the synopsis, in the order of the help")
+    for verb in WITH_OPTIONS:
+        part = synopsis.split(f".Cm {verb}\n")[1].split("\n.Nm")[0]
+        shown = {"-" + name for name in re.findall(r"Fl (-[a-z0-9-]+)", part)}
+        if ".Op Ar option ..." in part:
+            check(shown <= options_of_help(case, verb), f"{verb}: {shown}")
+        else:
+            equal(shown, options_of_help(case, verb), verb)
+
+
+def test_parser_has_the_options_of_the_help(case):
+    in_help = set()
+    for verb in WITH_OPTIONS:
+        for option in options_of_help(case, verb):
+            # One of the two words is the option's value or wrong by itself, so nothing is ever run.
+            done = case.run(verb, option, "--nonsense", "--nonsense")
+            equal(done.returncode, 2, f"{verb} {option}")
+            check(f"option '{option}'" not in done.stderr, f"{verb}: {done.stderr}")
+            in_help.add(option)
+    text = "".join(path.read_text(encoding="utf-8") for path in (TOP / "tool").glob("*.c"))
+    in_parser = {"--" + name for name in re.findall(r'\{ "([a-z0-9-]+)", (?:no|required|optional)_argument', text)}
+    equal(in_parser - {"--help", "--version"}, in_help)
+
+
 def test_documentation_has_the_options_of_the_help(case):
     page = (TOP / "docs/tool.md").read_text(encoding="utf-8")
     for verb in WITH_OPTIONS:
@@ -205,6 +233,20 @@ def test_completion_offers_verbs_and_options(case):
     for verb in WITH_OPTIONS:
         equal(complete(case, verb, "--") - {"--help"}, options_of_help(case, verb), verb)
     equal(complete(case, "serve", "--log-level", "w"), {"warning"})
+    equal(complete(case, "help", ""), set(VERBS) - {"help"})
+
+
+def test_completion_offers_the_values_that_the_parser_takes(case):
+    for verb, option in (("serve", "--model"), ("serve", "--log-level"), ("demo", "--parent"), ("soak", "--parent"),
+                         ("soak", "--scheme"), ("host", "--peer")):
+        error = case.run(verb, option, "nonsense").stderr
+        values = re.search(r"(?:give|there is only) (.+)", error).group(1)
+        equal(complete(case, verb, option, ""), set(re.split(r", | or ", values)), f"{verb} {option}")
+    shown = re.search(r"--category NAME[^:]*:(.*?)  --follow", case.run("trace", "--help").stdout, re.S).group(1)
+    equal(complete(case, "trace", "--category", ""), set(re.split(r",\s+", shown.strip())), "trace --category")
+    for category in complete(case, "trace", "--category", ""):
+        done = case.run("trace", "--category", category, case.path("nothing.json"))
+        equal(done.returncode, 1, f"{category}: {done.stderr}")
 
 
 def add_wrong_use_tests():
