@@ -5,6 +5,7 @@
 import os
 import pathlib
 import re
+import shutil
 import stat
 import subprocess
 
@@ -59,6 +60,22 @@ def test_all_files_are_there_and_readable(case):
     unit = (root / "lib/systemd/system/openntb.service").read_text(encoding="utf-8")
     check(f"ExecStart={prefix}/bin/openntb serve" in unit, unit)
     check("@" not in re.sub(r"@system-service", "", unit), "a placeholder is left in the unit")
+
+
+def test_settings_of_the_unit_that_are_shown_are_valid(case):
+    if not shutil.which("systemd-analyze"):
+        raise tap.Skip("there is no systemd-analyze")
+    root, prefix = install(case)
+    unit = (root / "lib/systemd/system/openntb.service").read_text(encoding="utf-8")
+    unit = unit.replace(f"{prefix}/bin/openntb", case.program)
+    page = (pathlib.Path(__file__).resolve().parents[2] / "docs/tool.md").read_text(encoding="utf-8")
+    settings = re.findall(r"^    ((?:Environment|Group)=.*)$", page, re.M)
+    equal(settings, re.findall(r"^#   ((?:Environment|Group)=.*)$", unit, re.M), "the unit's and the documentation's")
+    equal(len(settings), 2)
+    path = case.write_file("openntb.service", unit + "\n[Service]\n" + "\n".join(settings) + "\n")
+    done = subprocess.run(["systemd-analyze", "verify", "--man=no", path], check=False, stdout=subprocess.PIPE,
+                          stderr=subprocess.STDOUT, text=True, timeout=tap.DEADLINE_S)
+    check("openntb.service:" not in done.stdout, done.stdout)
 
 
 def test_the_installed_command_runs(case):
