@@ -3,6 +3,9 @@
 """openntb host: hosts in processes of their own, joined by openntb serve."""
 
 import json
+import os
+import pathlib
+import re
 import signal
 import subprocess
 
@@ -140,6 +143,31 @@ def test_as_much_as_there_can_be(case):
         host = Host(case, server, 0, *words)
         host.proc.terminate()
         equal(host.proc.wait(tap.DEADLINE_S), 0, host.errors())
+
+
+# As much of socat as the documentation needs.
+SOCAT = """#!/usr/bin/env python3
+import socket, sys
+sock = socket.socket(socket.AF_UNIX)
+sock.connect(sys.argv[2].split(":")[1])
+sock.sendall(sys.stdin.buffer.read())
+sys.stdout.write(sock.makefile().readline())
+"""
+
+
+def test_lines_of_the_documentation_work_when_pasted(case):
+    page = (pathlib.Path(__file__).resolve().parents[2] / "docs/tool.md").read_text(encoding="utf-8")
+    lines = re.search(r"(?:^    .*\n)+", page.split("## openntb host\n")[1], re.M).group(0)
+    check("openntb serve" in lines and "trigger" in lines, lines)
+    os.chmod(case.write_file("socat", SOCAT), 0o755)
+    path = f"{case.folder}:{os.path.dirname(case.program)}:{os.environ['PATH']}"
+    done = subprocess.run(["timeout", "-k", "5", str(tap.DEADLINE_S), "bash", "-m"], check=False, text=True,
+                          input=lines.replace("/tmp/", f"{case.folder}/"), env=dict(os.environ, PATH=path),
+                          stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    equal(done.returncode, 0, done.stderr)
+    check('{"ok":true,"raised":1}' in done.stdout.replace(" ", ""), done.stdout)
+    check(re.search(r"NTB-\S+ +2 NTB ", done.stdout), done.stdout)
+    equal([name for name in ("ntb", "a", "b") if os.path.exists(case.path(name))], [], "folders left behind")
 
 
 if __name__ == "__main__":
