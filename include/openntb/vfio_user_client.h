@@ -22,7 +22,8 @@ struct ontb_vfio_user_client;
  * @ram_fd:     File behind the host's memory. Borrowed over the life of the client.
  * @ram_base:   Address of its first byte in the host.
  * @ram_size:   Bytes.
- * @timeout_ns: How long the server may take to answer before the connection counts as dead and reads as all ones.
+ * @timeout_ns: How long the server may take to read a message and to answer it before the connection counts as dead and reads
+ *              as all ones. No access of 1 MiB or less blocks longer.
  */
 struct ontb_vfio_user_client_config {
 	const char *path;
@@ -50,7 +51,7 @@ int ontb_vfio_user_client_new(const struct ontb_vfio_user_client_config *config,
  * ontb_vfio_user_client_func() - the function
  * @client: Client.
  *
- * Its accesses block while the server answers; enter() and leave() cost nothing. attach() gives the server the host's
+ * Its accesses block while the server answers, writes while it does not read; enter() and leave() cost nothing. attach() gives the server the host's
  * memory and the vectors' eventfds.
  *
  * Return: Function, owned by the client.

@@ -5,6 +5,7 @@
 #include "vfio_user/client/call.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -117,7 +118,24 @@ static void *receive_loop(void *arg)
 	return NULL;
 }
 
-static int transmit(struct ontb_calls *calls, struct iovec *iov, size_t nr_iov, const int *fds, unsigned int nr_fds)
+/* Whether a full socket has room again before @end_ns. */
+static bool has_room(int sock, uint64_t end_ns)
+{
+	struct pollfd pfd = { .fd = sock, .events = POLLOUT };
+	int nr;
+
+	do {
+		uint64_t now_ns = ontb_clock_ns(), left_ns = end_ns > now_ns ? end_ns - now_ns : 0;
+		const struct timespec left = { .tv_sec = (time_t)(left_ns / ONTB_NS_PER_S),
+					       .tv_nsec = (long)(left_ns % ONTB_NS_PER_S) };
+
+		nr = ppoll(&pfd, 1, &left, NULL);
+	} while (nr < 0 && errno == EINTR);
+	return nr > 0;
+}
+
+static int transmit(struct ontb_calls *calls, struct iovec *iov, size_t nr_iov, const int *fds, unsigned int nr_fds,
+		    uint64_t end_ns)
 {
 	union {
 		struct cmsghdr align;
@@ -138,10 +156,15 @@ static int transmit(struct ontb_calls *calls, struct iovec *iov, size_t nr_iov, 
 		memcpy(CMSG_DATA(cmsg), fds, sizeof(int) * nr_fds);
 	}
 	while (msg.msg_iovlen) {
-		ssize_t n = sendmsg(calls->sock, &msg, MSG_NOSIGNAL);
+		ssize_t n = sendmsg(calls->sock, &msg, MSG_NOSIGNAL | MSG_DONTWAIT);
 
 		if (n < 0 && errno == EINTR)
 			continue;
+		if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) {
+			if (!has_room(calls->sock, end_ns))
+				return -ETIMEDOUT;
+			continue;
+		}
 		if (n < 0)
 			return -ENOLINK;
 		/* Descriptors went with the first byte. */
@@ -170,8 +193,12 @@ static void *no_const(const void *p)
 	return u.out;
 }
 
+/*
+ * A message that was sent in part cannot be taken back, so a server that does not read in time is lost. Whoever waits for the lock
+ * meanwhile finds the connection dead when it gets it.
+ */
 static int send_msg(struct ontb_calls *calls, const struct ontb_call_msg *msg, uint16_t id, uint32_t flags,
-		    uint32_t error)
+		    uint32_t error, uint64_t end_ns)
 {
 	uint8_t head[ONTB_WIRE_HDR_SIZE];
 	const struct ontb_wire_hdr hdr = {
@@ -190,11 +217,17 @@ static int send_msg(struct ontb_calls *calls, const struct ontb_call_msg *msg, u
 
 	ontb_wire_hdr_put(head, &hdr);
 	ontb_lock(&calls->tx_lock);
-	ret = atomic_load(&calls->is_dead) ? -ENOLINK : transmit(calls, iov, 3, msg->fds, msg->nr_fds);
+	ret = atomic_load(&calls->is_dead) ? -ENOLINK : transmit(calls, iov, 3, msg->fds, msg->nr_fds, end_ns);
 	ontb_unlock(&calls->tx_lock);
-	if (ret)
-		die(calls, "sending failed");
-	return ret;
+	if (!ret)
+		return 0;
+	die(calls, ret == -ETIMEDOUT ? "the server does not read" : "sending failed");
+	return -ENOLINK;
+}
+
+static uint64_t deadline_of(const struct ontb_calls *calls)
+{
+	return ontb_clock_ns() + calls->timeout_ns;
 }
 
 static void enlist(struct ontb_calls *calls, struct ontb_call *call)
@@ -207,11 +240,10 @@ static void enlist(struct ontb_calls *calls, struct ontb_call *call)
 }
 
 /* Whoever took the call out of the list has said it is done; otherwise it is taken out here. */
-static void wait_for(struct ontb_calls *calls, struct ontb_call *call, bool was_sent)
+static void wait_for(struct ontb_calls *calls, struct ontb_call *call, bool was_sent, uint64_t end_ns)
 {
-	uint64_t end = ontb_clock_ns() + calls->timeout_ns;
-	const struct timespec deadline = { .tv_sec = (time_t)(end / ONTB_NS_PER_S),
-					   .tv_nsec = (long)(end % ONTB_NS_PER_S) };
+	const struct timespec deadline = { .tv_sec = (time_t)(end_ns / ONTB_NS_PER_S),
+					   .tv_nsec = (long)(end_ns % ONTB_NS_PER_S) };
 	int late = 0;
 
 	ontb_lock(&calls->lock);
@@ -231,9 +263,10 @@ static void wait_for(struct ontb_calls *calls, struct ontb_call *call, bool was_
 int ontb_calls_do_any(struct ontb_calls *calls, const struct ontb_call_msg *msg, void *reply, size_t room, size_t *len)
 {
 	struct ontb_call call = { .cmd = (uint16_t)msg->cmd, .buf = reply, .room = room };
+	const uint64_t end_ns = deadline_of(calls);
 
 	enlist(calls, &call);
-	wait_for(calls, &call, !send_msg(calls, msg, call.id, ONTB_WIRE_F_COMMAND, 0));
+	wait_for(calls, &call, !send_msg(calls, msg, call.id, ONTB_WIRE_F_COMMAND, 0, end_ns), end_ns);
 	if (call.status == -ETIMEDOUT)
 		die(calls, "no reply in time");
 	*len = call.len;
@@ -255,14 +288,15 @@ int ontb_calls_do(struct ontb_calls *calls, const struct ontb_call_msg *msg, voi
 
 int ontb_calls_post(struct ontb_calls *calls, const struct ontb_call_msg *msg)
 {
-	return send_msg(calls, msg, 0, ONTB_WIRE_F_COMMAND | ONTB_WIRE_F_NO_REPLY, 0);
+	return send_msg(calls, msg, 0, ONTB_WIRE_F_COMMAND | ONTB_WIRE_F_NO_REPLY, 0, deadline_of(calls));
 }
 
 int ontb_calls_reply(struct ontb_calls *calls, const struct ontb_wire_hdr *hdr, int err, const void *body, size_t len)
 {
 	const struct ontb_call_msg msg = { .cmd = hdr->cmd, .body = err ? NULL : body, .len = err ? 0 : len };
 
-	return send_msg(calls, &msg, hdr->id, ONTB_WIRE_F_REPLY | (err ? ONTB_WIRE_F_ERROR : 0), (uint32_t)-err);
+	return send_msg(calls, &msg, hdr->id, ONTB_WIRE_F_REPLY | (err ? ONTB_WIRE_F_ERROR : 0), (uint32_t)-err,
+			deadline_of(calls));
 }
 
 static int connect_to(const char *path)

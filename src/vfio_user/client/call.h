@@ -4,7 +4,7 @@
  *
  * One thread receives and never waits for anything but the socket: it completes calls, does the server's DMA writes, and leaves
  * replies that are owed to another thread. So a server that is not reading because it has too much to send cannot block us
- * for ever.
+ * for ever. The others wait for the server for a limited time, both until it reads and until it answers.
  */
 #ifndef ONTB_VFIO_USER_CLIENT_CALL_H
 #define ONTB_VFIO_USER_CLIENT_CALL_H
@@ -49,12 +49,12 @@ struct ontb_call {
 /**
  * struct ontb_calls - the connection
  * @sock:       Socket. Constant.
- * @timeout_ns: Constant.
+ * @timeout_ns: How long the server may take to read a message and, if it wants a reply, to answer it. Constant.
  * @path:       For log lines. Constant.
  * @on_command: What the server asks for: @body of @len bytes behind @hdr. Returns what to reply. In the receiving thread. Constant.
  * @arg:        For @on_command. Constant.
  * @thread:     The receiving thread.
- * @tx_lock:    One message at a time; held while the socket is full.
+ * @tx_lock:    One message at a time; held while the socket is full, for @timeout_ns at most.
  * @lock:       Leaf lock of all below.
  * @done:       Signalled when a call is done, under @lock.
  * @calls:      Requests that wait.
@@ -80,7 +80,7 @@ struct ontb_calls {
  * ontb_calls_open() - connect and start receiving
  * @calls:      Memory of the caller.
  * @path:       Socket.
- * @timeout_ns: How long a reply may take.
+ * @timeout_ns: How long a message and its reply may take.
  * @on_command: See struct ontb_calls.
  * @arg:        For @on_command.
  *
@@ -131,7 +131,7 @@ struct ontb_call_msg {
  * @reply: OUT, body of the reply.
  * @len:   Bytes that it has to have.
  *
- * Context: Any thread but the receiving one. Blocks.
+ * Context: Any thread but the receiving one. Blocks, @timeout_ns of the connection at most.
  * Return: 0, the server's error (negative), -EPROTO (a reply of another length), -ETIMEDOUT or -ENOLINK (the connection is lost).
  */
 int ontb_calls_do(struct ontb_calls *calls, const struct ontb_call_msg *msg, void *reply, size_t len);
@@ -155,7 +155,7 @@ int ontb_calls_do_any(struct ontb_calls *calls, const struct ontb_call_msg *msg,
  * @calls: Connection.
  * @msg:   Request.
  *
- * Context: Any thread but the receiving one. Blocks while the socket is full.
+ * Context: Any thread but the receiving one. Blocks while the socket is full, as long as ontb_calls_do() at most.
  * Return: 0 or -ENOLINK.
  */
 int ontb_calls_post(struct ontb_calls *calls, const struct ontb_call_msg *msg);
@@ -168,7 +168,7 @@ int ontb_calls_post(struct ontb_calls *calls, const struct ontb_call_msg *msg);
  * @body:  Body.
  * @len:   Its length.
  *
- * Context: Any thread but the receiving one. Blocks while the socket is full.
+ * Context: Any thread but the receiving one. Blocks while the socket is full, as long as ontb_calls_do() at most.
  * Return: 0 or -ENOLINK.
  */
 int ontb_calls_reply(struct ontb_calls *calls, const struct ontb_wire_hdr *hdr, int err, const void *body, size_t len);
