@@ -26,23 +26,23 @@ static void must(int ret, const char *what)
 
 static void wait_for(sem_t *sem, const char *what)
 {
-	struct timespec end;
+	const struct timespec end = { .tv_sec = time(NULL) + LIMIT_S };
 
-	(void)clock_gettime(CLOCK_REALTIME, &end);
-	end.tv_sec += LIMIT_S;
 	if (sem_timedwait(sem, &end))
 		err(1, "%s", what);
 }
 
 /* An event of host a: now it can grant. And one of host b: now it can raise. "client" is the name of the host. */
-static void on_link(void *client, unsigned int peer, bool is_up)
+static void on_link(void *client, struct ontb_ntb_irqs *irqs, unsigned int peer, bool is_up)
 {
+	(void)irqs;
 	printf("%s: peer %u is %s\n", (const char *)client, peer, is_up ? "there" : "gone");
 	(void)sem_post(&linked);
 }
 
-static void on_grant(void *client, unsigned int peer, unsigned int index)
+static void on_grant(void *client, struct ontb_ntb_irqs *irqs, unsigned int peer, unsigned int index)
 {
+	(void)irqs;
 	printf("%s: may raise interrupt %u of peer %u\n", (const char *)client, index, peer);
 	(void)sem_post(&granted);
 }

@@ -49,19 +49,21 @@ static enum ontb_irq_return handle(unsigned int virq, void *dev)
 	return ONTB_IRQ_HANDLED;
 }
 
-static void granted(void *client, unsigned int peer, unsigned int index)
+static void granted(void *client, struct ontb_ntb_irqs *irqs, unsigned int peer, unsigned int index)
 {
 	struct demo_host *host = client;
 
+	(void)irqs;
 	(void)peer;
 	(void)index;
 	atomic_fetch_add(&host->nr_granted, 1);
 }
 
-static void revoked(void *client, unsigned int peer, unsigned int index)
+static void revoked(void *client, struct ontb_ntb_irqs *irqs, unsigned int peer, unsigned int index)
 {
 	struct demo_host *host = client;
 
+	(void)irqs;
 	(void)peer;
 	(void)index;
 	atomic_fetch_sub(&host->nr_granted, 1);

@@ -18,13 +18,15 @@
 #define SETTLE_NS (5 * ONTB_NS_PER_S)
 
 /**
- * struct peer_irqs - interrupts; constant but for @nr_held
- * @host:    Host.
- * @nr_irqs: Own ones.
- * @msi:     In the way of Linux, or NULL.
- * @irqs:    With the grant protocol, or NULL.
- * @virqs:   Numbers of the latter; those that are 0 were not made.
- * @nr_held: Of the peer's, how many were granted.
+ * struct peer_irqs - interrupts; constant once made, unless said
+ * @host:     Host.
+ * @nr_irqs:  Own ones.
+ * @msi:      In the way of Linux, or NULL.
+ * @irqs:     With the grant protocol, or NULL. Not for events: they may come before it is there.
+ * @virqs:    Numbers of the latter; those that are 0 were not made.
+ * @nr_ready: Of the latter, how many have a handler and may be granted. Atomic.
+ * @nr_held:  Of the peer's, how many were granted. Atomic.
+ * @limit:    Of log lines that the peer can cause.
  */
 struct peer_irqs {
 	struct ontb_host *host;
@@ -32,7 +34,9 @@ struct peer_irqs {
 	struct linux_msi *msi;
 	struct ontb_ntb_irqs *irqs;
 	unsigned int *virqs;
-	_Atomic unsigned int nr_held;
+	atomic_uint nr_ready;
+	atomic_uint nr_held;
+	struct ontb_ratelimit limit;
 };
 
 static enum ontb_irq_return handle(unsigned int virq, void *dev)
@@ -42,25 +46,28 @@ static enum ontb_irq_return handle(unsigned int virq, void *dev)
 	return ONTB_IRQ_HANDLED;
 }
 
-static void granted(void *client, unsigned int peer, unsigned int index)
+static void granted(void *client, struct ontb_ntb_irqs *ntb_irqs, unsigned int peer, unsigned int index)
 {
 	struct peer_irqs *irqs = client;
 
+	(void)ntb_irqs;
 	(void)peer;
 	(void)index;
 	atomic_fetch_add(&irqs->nr_held, 1);
 }
 
-static void revoked(void *client, unsigned int peer, unsigned int index)
+static void revoked(void *client, struct ontb_ntb_irqs *ntb_irqs, unsigned int peer, unsigned int index)
 {
 	struct peer_irqs *irqs = client;
 
+	(void)ntb_irqs;
 	(void)peer;
 	(void)index;
 	atomic_fetch_sub(&irqs->nr_held, 1);
 }
 
-static void link_changed(void *client, unsigned int peer, bool is_up)
+/* What is not ready yet is granted by who makes it ready: that the peer is there was true before this was called. */
+static void link_changed(void *client, struct ontb_ntb_irqs *ntb_irqs, unsigned int peer, bool is_up)
 {
 	struct peer_irqs *irqs = client;
 
@@ -68,12 +75,12 @@ static void link_changed(void *client, unsigned int peer, bool is_up)
 	/* The peer's are gone with the link, without a word about each. */
 	if (!is_up)
 		atomic_store(&irqs->nr_held, 0);
-	for (unsigned int i = 0; is_up && i < irqs->nr_irqs; i++) {
-		int ret = ontb_ntb_irq_grant(irqs->irqs, i, peer);
+	for (unsigned int i = 0; is_up && i < atomic_load(&irqs->nr_ready); i++) {
+		int ret = ontb_ntb_irq_grant(ntb_irqs, i, peer);
 
 		if (ret && ret != -EALREADY)
-			ontb_log(ONTB_LOG_WARNING, "host %s: interrupt %u cannot be granted: %s",
-				 ontb_host_name(irqs->host), i, ontb_strerror(ret));
+			ontb_log_limited(&irqs->limit, ONTB_LOG_WARNING, "host %s: interrupt %u cannot be granted: %s",
+					 ontb_host_name(irqs->host), i, ontb_strerror(ret));
 	}
 }
 
@@ -95,7 +102,7 @@ static int make_irq(struct peer_irqs *irqs, unsigned int index)
 	return ret;
 }
 
-/* A link that came up before they were all there has granted only some. */
+/* The peer may be there before they are, or after. */
 static int make_irqs(struct peer_irqs *irqs, int window, enum ontb_ntb_channel channel)
 {
 	struct ontb_ntb *ntb = ontb_host_ntb(irqs->host, 0);
@@ -112,8 +119,10 @@ static int make_irqs(struct peer_irqs *irqs, int window, enum ontb_ntb_channel c
 	ret = ontb_ntb_irqs_new(ntb, &config, &irqs->irqs);
 	for (unsigned int i = 0; i < irqs->nr_irqs && !ret; i++) {
 		ret = make_irq(irqs, i);
-		if (!ret)
-			(void)ontb_ntb_irq_grant(irqs->irqs, i, 0);
+		if (ret)
+			break;
+		atomic_store(&irqs->nr_ready, i + 1);
+		(void)ontb_ntb_irq_grant(irqs->irqs, i, 0);
 	}
 	return ret;
 }
@@ -123,6 +132,7 @@ void peer_irqs_free(struct peer_irqs *irqs)
 	if (!irqs)
 		return;
 	linux_msi_free(irqs->msi);
+	atomic_store(&irqs->nr_ready, 0);
 	for (unsigned int i = 0; irqs->irqs && i < irqs->nr_irqs; i++) {
 		if (!irqs->virqs[i])
 			continue;

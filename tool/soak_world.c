@@ -191,8 +191,9 @@ static int add_hosts(struct soak *soak)
 
 /* Booting */
 
-static void on_link(void *client, unsigned int peer, bool is_up)
+static void on_link(void *client, struct ontb_ntb_irqs *irqs, unsigned int peer, bool is_up)
 {
+	(void)irqs;
 	(void)peer;
 	soak_link_event(client, is_up);
 }

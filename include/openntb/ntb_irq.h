@@ -30,17 +30,18 @@ struct ontb_ntb_irqs;
 /**
  * struct ontb_ntb_irq_events - what happens to interrupts that peers own; all may be NULL
  *
- * Called from the bridge's worker, no lock held.
+ * Called from the bridge's worker, no lock held. @irqs are the interrupts that it happens to: the first events may come before
+ * ontb_ntb_irqs_new() has returned them.
  */
 struct ontb_ntb_irq_events {
 	/** @granted: This host may raise interrupt @index of @peer. Not called for a move. */
-	void (*granted)(void *client, unsigned int peer, unsigned int index);
+	void (*granted)(void *client, struct ontb_ntb_irqs *irqs, unsigned int peer, unsigned int index);
 	/** @revoked: It may not any more; triggers that run have ended. */
-	void (*revoked)(void *client, unsigned int peer, unsigned int index);
+	void (*revoked)(void *client, struct ontb_ntb_irqs *irqs, unsigned int peer, unsigned int index);
 	/** @link: Interrupts can be granted to @peer; or all that it held, and all that were held of it, are gone. */
-	void (*link)(void *client, unsigned int peer, bool is_up);
+	void (*link)(void *client, struct ontb_ntb_irqs *irqs, unsigned int peer, bool is_up);
 	/** @freed: An own interrupt that was being freed is gone; its index may be used again. */
-	void (*freed)(void *client, unsigned int index);
+	void (*freed)(void *client, struct ontb_ntb_irqs *irqs, unsigned int index);
 };
 
 /**
@@ -95,7 +96,7 @@ void ontb_ntb_irqs_config_init(struct ontb_ntb_irqs_config *config);
  * @config: Copied.
  * @out:    OUT.
  *
- * Events may come before this returns.
+ * Events may come before this returns; they have the interrupts with them.
  *
  * Context: Not a handler, not an event. Blocks.
  * Return: 0, or

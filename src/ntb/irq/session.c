@@ -77,7 +77,7 @@ static void tell_link(struct ontb_session *session, bool is_up)
 	const struct ontb_ntb_irqs_config *config = &session->irqs->config;
 
 	if (config->events && config->events->link)
-		config->events->link(config->client, session->peer, is_up);
+		config->events->link(config->client, session->irqs, session->peer, is_up);
 }
 
 /* The window */
@@ -367,9 +367,9 @@ static void tell_heard(struct ontb_session *session, const struct heard *heard)
 
 	for (unsigned int i = 0; events && i < heard->nr; i++) {
 		if (heard->is_held[i] && events->granted)
-			events->granted(config->client, session->peer, heard->index[i]);
+			events->granted(config->client, session->irqs, session->peer, heard->index[i]);
 		else if (!heard->is_held[i] && events->revoked)
-			events->revoked(config->client, session->peer, heard->index[i]);
+			events->revoked(config->client, session->irqs, session->peer, heard->index[i]);
 	}
 }
 

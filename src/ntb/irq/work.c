@@ -104,7 +104,7 @@ static void release(struct ontb_ntb_irqs *irqs, struct ontb_own *own) ONTB_MUST_
 	ontb_unlock(&irqs->lock);
 	ret = ontb_msi_free_range(irqs->msi, irqs->config.slot, index, 1);
 	if (!ret && events && events->freed)
-		events->freed(irqs->config.client, index);
+		events->freed(irqs->config.client, irqs, index);
 	ontb_lock(&irqs->lock);
 	if (!ret)
 		return;

@@ -77,10 +77,11 @@ static void lose(struct soak_host *host)
 		host->cells[i].lossy = host->cells[i].sent;
 }
 
-static void on_link(void *client, unsigned int peer, bool is_up)
+static void on_link(void *client, struct ontb_ntb_irqs *irqs, unsigned int peer, bool is_up)
 {
 	struct soak_host *host = client;
 
+	(void)irqs;
 	assert_int_equal(peer, 0);
 	/* Down without up is possible: the peer had granted, and this host could not open its own window. */
 	assert_false(is_up && host->is_linked);

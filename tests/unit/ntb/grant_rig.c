@@ -19,36 +19,40 @@
 
 #define DEADLINE_NS (20 * ONTB_NS_PER_S)
 
-static void granted(void *client, unsigned int peer, unsigned int index)
+static void granted(void *client, struct ontb_ntb_irqs *irqs, unsigned int peer, unsigned int index)
 {
 	struct grant_end *end = client;
 
+	(void)irqs;
 	(void)peer;
 	(void)index;
 	atomic_fetch_add(&end->nr_granted, 1);
 }
 
-static void revoked(void *client, unsigned int peer, unsigned int index)
+static void revoked(void *client, struct ontb_ntb_irqs *irqs, unsigned int peer, unsigned int index)
 {
 	struct grant_end *end = client;
 
+	(void)irqs;
 	(void)peer;
 	(void)index;
 	atomic_fetch_add(&end->nr_revoked, 1);
 }
 
-static void link_changed(void *client, unsigned int peer, bool is_up)
+static void link_changed(void *client, struct ontb_ntb_irqs *irqs, unsigned int peer, bool is_up)
 {
 	struct grant_end *end = client;
 
+	(void)irqs;
 	(void)peer;
 	atomic_fetch_add(is_up ? &end->nr_up : &end->nr_down, 1);
 }
 
-static void freed(void *client, unsigned int index)
+static void freed(void *client, struct ontb_ntb_irqs *irqs, unsigned int index)
 {
 	struct grant_end *end = client;
 
+	(void)irqs;
 	(void)index;
 	atomic_fetch_add(&end->nr_freed, 1);
 }
