@@ -23,7 +23,8 @@ struct ontb_vfio_user_client;
  * @ram_base:   Address of its first byte in the host.
  * @ram_size:   Bytes.
  * @timeout_ns: How long the server may take to read a message and to answer it before the connection counts as dead and reads
- *              as all ones. No access of 1 MiB or less blocks longer.
+ *              as all ones. No access of 1 MiB or less blocks longer. A read of a BAR that is late because the server waits for
+ *              another host reads as all ones by itself; the server shows that it lives by answering another request.
  */
 struct ontb_vfio_user_client_config {
 	const char *path;

@@ -28,6 +28,8 @@
 /* A test that waits longer than this hangs. It is much more than the time-outs, because the machine may be busy. */
 #define DEADLINE_NS (20 * ONTB_NS_PER_S)
 #define TIMEOUT_NS  (200 * ONTB_NS_PER_MS)
+/* Where the server's answer has to come within half of it. */
+#define LONG_TIMEOUT_NS ONTB_NS_PER_S
 
 /**
  * struct rig - a connection and the other end of it, which the test plays
@@ -201,6 +203,115 @@ static void a_server_that_reads_slowly_gets_all_of_it(void **state)
 	assert_int_equal(join(rig, thread), 4 * (sizeof(data) + ONTB_WIRE_HDR_SIZE));
 }
 
+/*
+ * A server that answers everything but reads. A reset lets the answer to the last read out first.
+ */
+static void *answer_but_reads(void *arg)
+{
+	struct rig *rig = arg;
+	uint8_t msg[64], reply[ONTB_WIRE_HDR_SIZE + 32];
+	struct ontb_wire_hdr hdr, read = { 0 };
+
+	while (recv(rig->server, msg, ONTB_WIRE_HDR_SIZE, MSG_WAITALL) == ONTB_WIRE_HDR_SIZE) {
+		ontb_wire_hdr_get(msg, &hdr);
+		if (hdr.size > ONTB_WIRE_HDR_SIZE)
+			(void)recv(rig->server, msg, hdr.size - ONTB_WIRE_HDR_SIZE, MSG_WAITALL);
+		if (hdr.cmd == ONTB_WIRE_REGION_READ) {
+			read = hdr;
+			continue;
+		}
+		memset(reply, 0, sizeof(reply));
+		if (hdr.cmd == ONTB_WIRE_DEVICE_RESET) {
+			ontb_wire_put_reply(reply, &read, 24);
+			(void)send(rig->server, reply, ONTB_WIRE_HDR_SIZE + 24, MSG_NOSIGNAL);
+		}
+		ontb_wire_put_reply(reply, &hdr, hdr.size - ONTB_WIRE_HDR_SIZE);
+		(void)send(rig->server, reply, hdr.size, MSG_NOSIGNAL);
+	}
+	(void)sem_post(&rig->ended);
+	return (void *)(uintptr_t)read.id;
+}
+
+static int read_late(struct rig *rig)
+{
+	static const uint8_t body[ONTB_WIRE_REGION_RW_SIZE];
+	const struct ontb_call_msg msg = {
+		.cmd = ONTB_WIRE_REGION_READ, .body = body, .len = sizeof(body), .may_be_late = true
+	};
+	uint8_t reply[24];
+
+	rig->calls.timeout_ns = LONG_TIMEOUT_NS;
+	return ontb_calls_do(&rig->calls, &msg, reply, sizeof(reply));
+}
+
+static void a_late_read_is_not_the_end_of_a_server_that_answers(void **state)
+{
+	const struct ontb_call_msg reset = { .cmd = ONTB_WIRE_DEVICE_RESET };
+	struct rig *rig = *state;
+	pthread_t thread;
+
+	assert_int_equal(pthread_create(&thread, NULL, answer_but_reads, rig), 0);
+	for (unsigned int i = 0; i < 2; i++) {
+		assert_int_equal(read_late(rig), -ETIMEDOUT);
+		assert_non_null(strstr(rig->line, "no reply to REGION_READ in time"));
+		rig->line[0] = '\0';
+		assert_int_equal(ontb_calls_do(&rig->calls, &reset, NULL, 0), 0);
+		assert_false(atomic_load(&rig->calls.is_dead));
+		/* The late answer is known for what it is. */
+		assert_string_equal(rig->line, "");
+	}
+	ontb_calls_shutdown(&rig->calls);
+	(void)join(rig, thread);
+}
+
+static void the_id_of_a_late_read_is_not_used_again(void **state)
+{
+	const struct ontb_call_msg reset = { .cmd = ONTB_WIRE_DEVICE_RESET };
+	struct rig *rig = *state;
+	uint16_t id;
+	pthread_t thread;
+
+	assert_int_equal(pthread_create(&thread, NULL, answer_but_reads, rig), 0);
+	rig->calls.last_id = UINT16_MAX - 1;
+	assert_int_equal(read_late(rig), -ETIMEDOUT);
+	id = UINT16_MAX;
+	rig->calls.last_id = (uint16_t)(id - 1);
+	/* Otherwise the answer to the read would be taken for that to the reset. */
+	assert_int_equal(ontb_calls_do(&rig->calls, &reset, NULL, 0), 0);
+	/* Nor is that of messages without a reply used. */
+	assert_int_equal(rig->calls.last_id, 1);
+	rig->calls.last_id = (uint16_t)(id - 1);
+	assert_int_equal(read_late(rig), -ETIMEDOUT);
+	ontb_calls_shutdown(&rig->calls);
+	assert_int_equal(join(rig, thread), id);
+}
+
+static void a_late_read_is_the_end_of_a_server_that_is_silent(void **state)
+{
+	struct rig *rig = *state;
+	uint64_t start_ns = ontb_clock_ns();
+
+	assert_int_equal(read_late(rig), -ETIMEDOUT);
+	assert_true(ontb_clock_ns() - start_ns >= LONG_TIMEOUT_NS);
+	assert_true(atomic_load(&rig->calls.is_dead));
+	assert_non_null(strstr(rig->line, "no reply in time"));
+}
+
+static void reads_that_are_never_answered_are_the_end_too(void **state)
+{
+	struct rig *rig = *state;
+	pthread_t thread;
+
+	assert_int_equal(pthread_create(&thread, NULL, answer_but_reads, rig), 0);
+	rig->calls.nr_late = ONTB_CALL_MAX_LATE - 1;
+	assert_int_equal(read_late(rig), -ETIMEDOUT);
+	assert_false(atomic_load(&rig->calls.is_dead));
+	assert_int_equal(read_late(rig), -ETIMEDOUT);
+	assert_true(atomic_load(&rig->calls.is_dead));
+	assert_non_null(strstr(rig->line, "too many requests without a reply"));
+	(void)join(rig, thread);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -208,6 +319,10 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_call_to_a_server_that_does_not_read_ends, setup, teardown),
 		cmocka_unit_test_setup_teardown(shutdown_ends_a_send_that_waits, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_server_that_reads_slowly_gets_all_of_it, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_late_read_is_not_the_end_of_a_server_that_answers, setup, teardown),
+		cmocka_unit_test_setup_teardown(the_id_of_a_late_read_is_not_used_again, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_late_read_is_the_end_of_a_server_that_is_silent, setup, teardown),
+		cmocka_unit_test_setup_teardown(reads_that_are_never_answered_are_the_end_too, setup, teardown),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);

@@ -54,6 +54,21 @@ static bool receive(int sock, void *buf, size_t len)
 	return true;
 }
 
+static bool is_taken_locked(const struct ontb_calls *calls, uint16_t id) ONTB_MUST_HOLD(calls->lock)
+{
+	return calls->ids[id / 64] >> id % 64 & 1;
+}
+
+static void take_id_locked(struct ontb_calls *calls, uint16_t id) ONTB_MUST_HOLD(calls->lock)
+{
+	calls->ids[id / 64] |= 1ULL << id % 64;
+}
+
+static void release_id_locked(struct ontb_calls *calls, uint16_t id) ONTB_MUST_HOLD(calls->lock)
+{
+	calls->ids[id / 64] &= ~(1ULL << id % 64);
+}
+
 static int status_of(const struct ontb_call *call, const struct ontb_wire_hdr *hdr, size_t len)
 {
 	if (hdr->cmd != call->cmd)
@@ -66,6 +81,7 @@ static int status_of(const struct ontb_call *call, const struct ontb_wire_hdr *h
 static void complete(struct ontb_calls *calls, const struct ontb_wire_hdr *hdr, const uint8_t *body, size_t len)
 {
 	struct ontb_call **link, *call;
+	bool is_late = false;
 
 	ontb_lock(&calls->lock);
 	for (link = &calls->calls; *link && (*link)->id != hdr->id; link = &(*link)->next)
@@ -78,12 +94,18 @@ static void complete(struct ontb_calls *calls, const struct ontb_wire_hdr *hdr, 
 			memcpy(call->buf, body, len);
 		call->len = len;
 		call->is_done = true;
+		release_id_locked(calls, hdr->id);
 		(void)pthread_cond_broadcast(&calls->done);
+	} else if (hdr->id && is_taken_locked(calls, hdr->id)) {
+		is_late = true;
+		release_id_locked(calls, hdr->id);
+		calls->nr_late--;
 	}
 	ontb_unlock(&calls->lock);
-	if (!call)
-		ontb_log(ONTB_LOG_NOTICE, "%s: reply to %s with id %u, which nobody waits for", calls->path,
-			 ontb_wire_cmd_name(hdr->cmd), hdr->id);
+	if (!call && !is_late)
+		ontb_log_limited(&calls->stray_limit, ONTB_LOG_NOTICE,
+				 "%s: reply to %s with id %u, which nobody waits for", calls->path,
+				 ontb_wire_cmd_name(hdr->cmd), hdr->id);
 }
 
 static void *receive_loop(void *arg)
@@ -116,6 +138,15 @@ static void *receive_loop(void *arg)
 	free(body);
 	die(calls, why);
 	return NULL;
+}
+
+static void unlink_locked(struct ontb_calls *calls, const struct ontb_call *call) ONTB_MUST_HOLD(calls->lock)
+{
+	struct ontb_call **link = &calls->calls;
+
+	while (*link != call)
+		link = &(*link)->next;
+	*link = call->next;
 }
 
 /* Whether a full socket has room again before @end_ns. */
@@ -230,45 +261,114 @@ static uint64_t deadline_of(const struct ontb_calls *calls)
 	return ontb_clock_ns() + calls->timeout_ns;
 }
 
-static void enlist(struct ontb_calls *calls, struct ontb_call *call)
+/*
+ * Send a request. If that fails it is done.
+ */
+static void begin(struct ontb_calls *calls, const struct ontb_call_msg *msg, struct ontb_call *call, uint64_t end_ns)
 {
+	/* There are many more ids than threads that wait and requests that are late. */
 	ontb_lock(&calls->lock);
-	call->id = ++calls->last_id;
+	do
+		call->id = ++calls->last_id;
+	while (is_taken_locked(calls, call->id));
+	take_id_locked(calls, call->id);
 	call->next = calls->calls;
 	calls->calls = call;
 	ontb_unlock(&calls->lock);
+	if (!send_msg(calls, msg, call->id, ONTB_WIRE_F_COMMAND, 0, end_ns))
+		return;
+	ontb_lock(&calls->lock);
+	if (!call->is_done) {
+		unlink_locked(calls, call);
+		call->status = -ENOLINK;
+		call->is_done = true;
+	}
+	ontb_unlock(&calls->lock);
 }
 
-/* Whoever took the call out of the list has said it is done; otherwise it is taken out here. */
-static void wait_for(struct ontb_calls *calls, struct ontb_call *call, bool was_sent, uint64_t end_ns)
+static bool wait_until_locked(struct ontb_calls *calls, const struct ontb_call *call, uint64_t end_ns)
+	ONTB_MUST_HOLD(calls->lock)
 {
 	const struct timespec deadline = { .tv_sec = (time_t)(end_ns / ONTB_NS_PER_S),
 					   .tv_nsec = (long)(end_ns % ONTB_NS_PER_S) };
 	int late = 0;
 
-	ontb_lock(&calls->lock);
-	while (was_sent && !call->is_done && !late)
+	while (!call->is_done && !late)
 		late = pthread_cond_clockwait(&calls->done, &calls->lock.mutex, CLOCK_MONOTONIC, &deadline);
-	if (!call->is_done) {
-		struct ontb_call **link = &calls->calls;
+	return call->is_done;
+}
 
-		while (*link != call)
-			link = &(*link)->next;
-		*link = call->next;
-		call->status = was_sent ? -ETIMEDOUT : -ENOLINK;
+/*
+ * Wait for the reply, and stop to wait at the deadline.
+ *
+ * Return: Whether it came, or never will because the connection is lost.
+ */
+static bool finish(struct ontb_calls *calls, struct ontb_call *call, uint64_t end_ns)
+{
+	bool is_done;
+
+	ontb_lock(&calls->lock);
+	is_done = wait_until_locked(calls, call, end_ns);
+	if (!is_done) {
+		unlink_locked(calls, call);
+		call->status = -ETIMEDOUT;
+		calls->nr_late++;
 	}
 	ontb_unlock(&calls->lock);
+	return is_done;
+}
+
+/*
+ * Whether the server answers a request that needs nobody else, and so has read all that was sent before.
+ */
+static bool is_answering(struct ontb_calls *calls, uint64_t end_ns)
+{
+	static const uint8_t body[ONTB_WIRE_DEVICE_INFO_SIZE] = { sizeof(body) };
+	const struct ontb_call_msg msg = { .cmd = ONTB_WIRE_DEVICE_GET_INFO, .body = body, .len = sizeof(body) };
+	uint8_t reply[ONTB_WIRE_DEVICE_INFO_SIZE];
+	struct ontb_call call = { .cmd = ONTB_WIRE_DEVICE_GET_INFO, .buf = reply, .room = sizeof(reply) };
+
+	begin(calls, &msg, &call, end_ns);
+	return finish(calls, &call, end_ns);
+}
+
+static bool is_late_for_good_reason(struct ontb_calls *calls, struct ontb_call *call, uint64_t end_ns)
+{
+	bool is_done;
+
+	ontb_lock(&calls->lock);
+	is_done = wait_until_locked(calls, call, end_ns - calls->timeout_ns / 2);
+	ontb_unlock(&calls->lock);
+	return !is_done && is_answering(calls, end_ns);
+}
+
+static void give_up(struct ontb_calls *calls, const struct ontb_call_msg *msg, bool is_alive)
+{
+	bool is_too_many;
+
+	ontb_lock(&calls->lock);
+	is_too_many = calls->nr_late > ONTB_CALL_MAX_LATE;
+	ontb_unlock(&calls->lock);
+	if (!is_alive)
+		die(calls, "no reply in time");
+	else if (is_too_many)
+		die(calls, "too many requests without a reply");
+	else
+		ontb_log_limited(&calls->late_limit, ONTB_LOG_WARNING,
+				 "%s: no reply to %s in time, though the server answers: another host may be slow",
+				 calls->path, ontb_wire_cmd_name((unsigned int)msg->cmd));
 }
 
 int ontb_calls_do_any(struct ontb_calls *calls, const struct ontb_call_msg *msg, void *reply, size_t room, size_t *len)
 {
 	struct ontb_call call = { .cmd = (uint16_t)msg->cmd, .buf = reply, .room = room };
 	const uint64_t end_ns = deadline_of(calls);
+	bool is_alive;
 
-	enlist(calls, &call);
-	wait_for(calls, &call, !send_msg(calls, msg, call.id, ONTB_WIRE_F_COMMAND, 0, end_ns), end_ns);
-	if (call.status == -ETIMEDOUT)
-		die(calls, "no reply in time");
+	begin(calls, msg, &call, end_ns);
+	is_alive = msg->may_be_late && is_late_for_good_reason(calls, &call, end_ns);
+	if (!finish(calls, &call, end_ns))
+		give_up(calls, msg, is_alive);
 	*len = call.len;
 	return call.status;
 }
@@ -334,6 +434,8 @@ int ontb_calls_open(struct ontb_calls *calls, const char *path, uint64_t timeout
 	*calls = (struct ontb_calls){
 		.sock = sock, .timeout_ns = timeout_ns, .path = copy, .on_command = on_command, .arg = arg
 	};
+	/* The id of messages without a reply. */
+	calls->ids[0] = 1;
 	ontb_lock_init(&calls->tx_lock);
 	ontb_lock_init(&calls->lock);
 	(void)pthread_cond_init(&calls->done, NULL);

@@ -16,6 +16,7 @@
 #include <stdint.h>
 
 #include "base/annotate.h"
+#include "base/log.h"
 #include "vfio_user/wire.h"
 
 /* Largest message that is taken: what a client of ours says it takes, and a header. */
@@ -23,6 +24,11 @@
 
 /* Replies owed to the server at a time; it has no reason to ask for more before it gets them. */
 #define ONTB_CALL_MAX_OWED 64U
+
+/* Requests that were given up and whose replies may still come; a server that owes more has lost them. */
+#define ONTB_CALL_MAX_LATE 1024U
+
+#define ONTB_CALL_NR_IDS 65536U
 
 /**
  * struct ontb_call - a request that waits; on the stack of the thread that waits
@@ -59,7 +65,12 @@ struct ontb_call {
  * @done:       Signalled when a call is done, under @lock.
  * @calls:      Requests that wait.
  * @last_id:    Of the last request.
+ * @ids:        A bit for each id that must not be given away: 0, which belongs to messages without a reply, those of @calls, and those
+ *              of the @nr_late requests that were given up.
+ * @nr_late:    .
  * @is_dead:    The connection is lost.
+ * @late_limit: Rate limit of lines about requests that were given up; @stray_limit of lines about replies that nobody waits for.
+ * @stray_limit: .
  */
 struct ontb_calls {
 	int sock;
@@ -73,7 +84,11 @@ struct ontb_calls {
 	pthread_cond_t done;
 	struct ontb_call *calls;
 	uint16_t last_id;
+	uint64_t ids[ONTB_CALL_NR_IDS / 64];
+	unsigned int nr_late;
 	_Atomic bool is_dead;
+	struct ontb_ratelimit late_limit;
+	struct ontb_ratelimit stray_limit;
 };
 
 /**
@@ -113,6 +128,8 @@ void ontb_calls_close(struct ontb_calls *calls);
  * @data_len: How many.
  * @fds:     Descriptors that go with it, or NULL.
  * @nr_fds:  How many, at most 16.
+ * @may_be_late: Another host may have to do something before the server can answer, and may not do it in time. Then this request
+ *           fails, but the connection is lost only if the server does not answer other requests either.
  */
 struct ontb_call_msg {
 	enum ontb_wire_cmd cmd;
@@ -122,6 +139,7 @@ struct ontb_call_msg {
 	size_t data_len;
 	const int *fds;
 	unsigned int nr_fds;
+	bool may_be_late;
 };
 
 /**
@@ -132,7 +150,8 @@ struct ontb_call_msg {
  * @len:   Bytes that it has to have.
  *
  * Context: Any thread but the receiving one. Blocks, @timeout_ns of the connection at most.
- * Return: 0, the server's error (negative), -EPROTO (a reply of another length), -ETIMEDOUT or -ENOLINK (the connection is lost).
+ * Return: 0, the server's error (negative), -EPROTO (a reply of another length), -ETIMEDOUT (the connection is lost
+ * unless the request may be late) or -ENOLINK (the connection is lost).
  */
 int ontb_calls_do(struct ontb_calls *calls, const struct ontb_call_msg *msg, void *reply, size_t len);
 

@@ -346,7 +346,13 @@ static void put_access(uint8_t *body, uint32_t region, uint64_t offset, size_t l
 static int read_region(struct ontb_vfio_user_client *client, uint32_t region, uint64_t offset, void *buf, size_t len)
 {
 	uint8_t body[ONTB_WIRE_REGION_RW_SIZE], small[ONTB_WIRE_REGION_RW_SIZE + 64];
-	const struct ontb_call_msg msg = { .cmd = ONTB_WIRE_REGION_READ, .body = body, .len = sizeof(body) };
+	const struct ontb_call_msg msg = {
+		.cmd = ONTB_WIRE_REGION_READ,
+		.body = body,
+		.len = sizeof(body),
+		/* A window leads to another host. */
+		.may_be_late = region != ONTB_WIRE_REGION_CONFIG,
+	};
 	uint8_t *reply = len <= 64 ? small : malloc(ONTB_WIRE_REGION_RW_SIZE + len);
 	int ret = -ENOMEM;
 
