@@ -64,7 +64,8 @@ static void peer_may_be_there_before_the_interrupts_are(void **state)
 
 	(void)state;
 	is_slow = false;
-	nr_requests = nr_warnings = 0;
+	nr_requests = 0;
+	nr_warnings = 0;
 	step_open(&rig, BARE, 1);
 	for (unsigned int h = 0; h < 2; h++)
 		step_boot(&rig, h);
