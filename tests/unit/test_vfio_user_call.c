@@ -312,6 +312,17 @@ static void reads_that_are_never_answered_are_the_end_too(void **state)
 	(void)join(rig, thread);
 }
 
+static void calls_fail_for_ever_once_the_connection_is_lost(void **state)
+{
+	const struct ontb_call_msg reset = { .cmd = ONTB_WIRE_DEVICE_RESET };
+	struct rig *rig = *state;
+
+	ontb_calls_shutdown(&rig->calls);
+	/* More than there are ids. */
+	for (unsigned int i = 0; i < ONTB_CALL_NR_IDS + 2; i++)
+		assert_int_equal(ontb_calls_do(&rig->calls, &reset, NULL, 0), -ENOLINK);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -323,6 +334,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(the_id_of_a_late_read_is_not_used_again, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_late_read_is_the_end_of_a_server_that_is_silent, setup, teardown),
 		cmocka_unit_test_setup_teardown(reads_that_are_never_answered_are_the_end_too, setup, teardown),
+		cmocka_unit_test_setup_teardown(calls_fail_for_ever_once_the_connection_is_lost, setup, teardown),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);

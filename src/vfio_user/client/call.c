@@ -20,6 +20,21 @@
 
 #define MAX_FDS 16
 
+static bool is_taken_locked(const struct ontb_calls *calls, uint16_t id) ONTB_MUST_HOLD(calls->lock)
+{
+	return calls->ids[id / 64] >> id % 64 & 1;
+}
+
+static void take_id_locked(struct ontb_calls *calls, uint16_t id) ONTB_MUST_HOLD(calls->lock)
+{
+	calls->ids[id / 64] |= 1ULL << id % 64;
+}
+
+static void release_id_locked(struct ontb_calls *calls, uint16_t id) ONTB_MUST_HOLD(calls->lock)
+{
+	calls->ids[id / 64] &= ~(1ULL << id % 64);
+}
+
 static void die(struct ontb_calls *calls, const char *why)
 {
 	if (atomic_exchange(&calls->is_dead, true))
@@ -31,6 +46,7 @@ static void die(struct ontb_calls *calls, const char *why)
 	for (struct ontb_call *call = calls->calls; call; call = call->next) {
 		call->status = -ENOLINK;
 		call->is_done = true;
+		release_id_locked(calls, call->id);
 	}
 	calls->calls = NULL;
 	(void)pthread_cond_broadcast(&calls->done);
@@ -52,21 +68,6 @@ static bool receive(int sock, void *buf, size_t len)
 		len -= (size_t)n;
 	}
 	return true;
-}
-
-static bool is_taken_locked(const struct ontb_calls *calls, uint16_t id) ONTB_MUST_HOLD(calls->lock)
-{
-	return calls->ids[id / 64] >> id % 64 & 1;
-}
-
-static void take_id_locked(struct ontb_calls *calls, uint16_t id) ONTB_MUST_HOLD(calls->lock)
-{
-	calls->ids[id / 64] |= 1ULL << id % 64;
-}
-
-static void release_id_locked(struct ontb_calls *calls, uint16_t id) ONTB_MUST_HOLD(calls->lock)
-{
-	calls->ids[id / 64] &= ~(1ULL << id % 64);
 }
 
 static int status_of(const struct ontb_call *call, const struct ontb_wire_hdr *hdr, size_t len)
@@ -280,6 +281,7 @@ static void begin(struct ontb_calls *calls, const struct ontb_call_msg *msg, str
 	ontb_lock(&calls->lock);
 	if (!call->is_done) {
 		unlink_locked(calls, call);
+		release_id_locked(calls, call->id);
 		call->status = -ENOLINK;
 		call->is_done = true;
 	}
