@@ -312,6 +312,21 @@ static bool end_sessions(struct ontb_ntb_irqs *irqs)
 	return is_closed;
 }
 
+/*
+ * Whoever kicks the worker holds the lock, but for the end of a drain: that is waited for, or does not come any more. So when the
+ * lock is free nobody has a kick under way, and the worker can go after the drain.
+ */
+static void end_work(struct ontb_ntb_irqs *irqs)
+{
+	ontb_lock(&irqs->lock);
+	atomic_store(&irqs->is_over, true);
+	ontb_unlock(&irqs->lock);
+	ontb_worker_flush(irqs->worker);
+	if (irqs->is_draining)
+		ontb_irq_drain_cancel(ontb_msi_domain(irqs->msi, irqs->config.slot), &irqs->drain);
+	ontb_worker_free(irqs->worker);
+}
+
 void ontb_ntb_irqs_free(struct ontb_ntb_irqs *irqs)
 {
 	bool is_closed;
@@ -328,9 +343,7 @@ void ontb_ntb_irqs_free(struct ontb_ntb_irqs *irqs)
 	is_closed = end_sessions(irqs);
 	/* What followed when the last holder was gone. */
 	(void)ontb_ntb_irq_settle(irqs, ONTB_MSI_ANY_INDEX, PATIENCE_NS);
-	ontb_worker_free(irqs->worker);
-	if (irqs->is_draining)
-		ontb_irq_drain_cancel(ontb_msi_domain(irqs->msi, irqs->config.slot), &irqs->drain);
+	end_work(irqs);
 	stop_bridge(irqs);
 	if (!is_closed || ontb_msi_domain_free(irqs->msi, irqs->config.slot)) {
 		ontb_log(ONTB_LOG_ERROR, "%s: NTB interrupts are not freed: %s", ontb_ntb_name(irqs->ntb),

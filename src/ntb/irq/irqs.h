@@ -284,6 +284,7 @@ struct ontb_session {
  * @virtual_ns:   Time in a stepped pool, which passes only when nothing else is to do. Atomic, written by the worker.
  * @asked_ns:     Deadline that the worker asked for. The worker's.
  * @is_stopping:  Being freed. Atomic.
+ * @is_over:      The worker does nothing any more, and nobody kicks it. Atomic, set under the lock.
  * @sessions:     Per peer.
  * @lock:         Leaf lock of own interrupts and lists, see the members of struct ontb_own, ontb_grant, ontb_session; of
  *                what follows.
@@ -324,6 +325,7 @@ struct ontb_ntb_irqs {
 	_Atomic uint64_t virtual_ns;
 	uint64_t asked_ns;
 	atomic_bool is_stopping;
+	atomic_bool is_over;
 	struct ontb_session sessions[ONTB_NTB_MAX_PEERS];
 
 	struct ontb_lock lock;

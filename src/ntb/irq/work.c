@@ -15,8 +15,10 @@
 
 void ontb_irqs_kick(struct ontb_ntb_irqs *irqs)
 {
+	if (!irqs->worker || atomic_load(&irqs->is_over))
+		return;
 	/* If it is set, a run that takes it back has not begun to look, and will see what was done before this call. */
-	if (irqs->worker && !atomic_exchange(&irqs->is_kicked, true))
+	if (!atomic_exchange(&irqs->is_kicked, true))
 		ontb_worker_kick(irqs->worker);
 }
 
@@ -249,6 +251,8 @@ void ontb_irqs_run(void *arg)
 	uint64_t now_ns, deadline = ONTB_GRANT_NEVER;
 	bool wants_run = false;
 
+	if (atomic_load(&irqs->is_over))
+		return;
 	pass_time(irqs);
 	now_ns = ontb_irqs_now(irqs);
 	ready_doorbell(irqs, now_ns);

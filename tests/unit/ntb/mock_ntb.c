@@ -147,6 +147,47 @@ static const struct ontb_irq_chip root_chip = {
 	.compose_msg = root_compose,
 };
 
+static void busy_pending_cpus(struct ontb_irq_data *data, struct ontb_irq_drain *drain)
+{
+	const struct mock_irq *irq = data->chip_data;
+
+	ontb_cpumask_set(&drain->cpus, irq->cpu);
+}
+
+static const struct ontb_irq_chip busy_chip = {
+	.name = "MOCK",
+	.set_affinity = root_set_affinity,
+	.move_done = root_move_done,
+	.compose_msg = root_compose,
+	.pending_cpus = busy_pending_cpus,
+};
+
+static void busy_drain(struct ontb_irq_domain *domain, struct ontb_irq_drain *drain)
+{
+	struct mock_host *host = host_of(domain);
+
+	ontb_lock(&host->net->lock);
+	host->drain = drain;
+	ontb_unlock(&host->net->lock);
+	atomic_fetch_add(&host->nr_drains, 1);
+}
+
+/* At this moment the CPU leaves its handler, and who cancels waits until done() has returned. */
+static void busy_drain_cancel(struct ontb_irq_domain *domain, struct ontb_irq_drain *drain)
+{
+	struct mock_host *host = host_of(domain);
+	bool is_under_way;
+
+	ontb_lock(&host->net->lock);
+	is_under_way = host->drain == drain;
+	host->drain = NULL;
+	ontb_unlock(&host->net->lock);
+	if (!is_under_way)
+		return;
+	atomic_fetch_add(&host->nr_ended, 1);
+	drain->done(drain);
+}
+
 static void root_free(struct ontb_irq_domain *domain, unsigned int virq, unsigned int nr)
 {
 	for (unsigned int i = 0; i < nr; i++) {
@@ -158,6 +199,8 @@ static void root_free(struct ontb_irq_domain *domain, unsigned int virq, unsigne
 
 static int root_alloc(struct ontb_irq_domain *domain, unsigned int virq, unsigned int nr, void *arg)
 {
+	bool is_busy = host_of(domain)->net->flags & MOCK_BUSY;
+
 	(void)arg;
 	for (unsigned int i = 0; i < nr; i++) {
 		struct mock_irq *irq = calloc(1, sizeof(*irq));
@@ -165,7 +208,8 @@ static int root_alloc(struct ontb_irq_domain *domain, unsigned int virq, unsigne
 
 		if (irq) {
 			irq->old_cpu = MOCK_NR_CPUS;
-			ret = ontb_irq_domain_set_info(domain, virq + i, virq + i, &root_chip, irq);
+			ret = ontb_irq_domain_set_info(domain, virq + i, virq + i, is_busy ? &busy_chip : &root_chip,
+						       irq);
 		}
 		if (ret) {
 			free(irq);
@@ -181,6 +225,15 @@ static const struct ontb_irq_domain_ops root_ops = {
 	.free = root_free,
 	.activate = root_activate,
 	.deactivate = root_deactivate,
+};
+
+static const struct ontb_irq_domain_ops busy_ops = {
+	.alloc = root_alloc,
+	.free = root_free,
+	.activate = root_activate,
+	.deactivate = root_deactivate,
+	.drain = busy_drain,
+	.drain_cancel = busy_drain_cancel,
 };
 
 static void message_range(struct ontb_irq_domain *parent, struct ontb_msi_dev *dev, unsigned int slot, uint64_t *first,
@@ -659,7 +712,7 @@ static void make_root(struct mock_host *host)
 	struct ontb_irq_domain_config domain = {
 		.name = "MOCK",
 		.token = ONTB_BUS_VECTOR,
-		.ops = &root_ops,
+		.ops = host->net->flags & MOCK_BUSY ? &busy_ops : &root_ops,
 		.data = host,
 		.msi_parent = &host->parent,
 	};

@@ -43,6 +43,7 @@
 #define MOCK_ISOLATED  (1U << 6)
 #define MOCK_STEPPED   (1U << 7) /* one pool for all hosts, stepped */
 #define MOCK_OVERWRITE (1U << 8) /* a full message register is overwritten */
+#define MOCK_BUSY      (1U << 9) /* CPUs are in handlers for so long that a drain ends only when it is cancelled */
 
 /**
  * struct mock_vector - a message that the root takes
@@ -90,6 +91,9 @@ struct mock_side {
  * @net:     Net. Constant.
  * @idx:     Which. Constant.
  * @pool:    Workers.
+ * @drain:   The drain under way, NULL if there is none; the net's lock.
+ * @nr_drains: Drains started. Atomic.
+ * @nr_ended:  Drains that ended in their cancellation. Atomic.
  * @sys:     Interrupts.
  * @root:    Root domain.
  * @parent:  What the root says of itself.
@@ -122,6 +126,9 @@ struct mock_host {
 	struct mock_net *net;
 	unsigned int idx;
 	struct ontb_worker_pool *pool;
+	struct ontb_irq_drain *drain;
+	atomic_uint nr_drains;
+	atomic_uint nr_ended;
 	struct ontb_irq_system *sys;
 	struct ontb_irq_domain *root;
 	struct ontb_msi_parent parent;

@@ -484,6 +484,37 @@ static void lost_doorbells_cost_only_time(void **state)
 	}
 }
 
+/* Its worker must be there until nothing can end the drain any more: the sanitizers watch. */
+static void freeing_does_not_wait_for_a_busy_cpu(void **state)
+{
+	static const unsigned int kinds[] = { MOCK_STEPPED, 0 };
+
+	(void)state;
+	for (unsigned int k = 0; k < ONTB_ARRAY_SIZE(kinds); k++) {
+		unsigned int flags = kinds[k] | MOCK_PAGES | MOCK_DOORBELLS | MOCK_BUSY;
+		struct grant_rig *rig = grant_rig_new_bare(2, flags, NR_IRQS);
+		struct mock_host *owner = &rig->net->hosts[0];
+
+		rig->ends[0].config.ack_timeout_ns = 100 * ONTB_NS_PER_MS;
+		for (unsigned int host = 0; host < 2; host++)
+			assert_int_equal(grant_rig_start(rig, host), 0);
+		grant_rig_wait(rig, &rig->ends[0].nr_up, 1);
+		for (unsigned int i = 0; i < NR_IRQS; i++) {
+			(void)grant_rig_irq(rig, 0, i);
+			assert_int_equal(ontb_ntb_irq_grant(rig->ends[0].irqs, i, 0), 0);
+		}
+		grant_rig_wait(rig, &rig->ends[1].nr_granted, NR_IRQS);
+		assert_int_equal(ontb_ntb_irq_revoke(rig->ends[0].irqs, 0, 0), 0);
+		grant_rig_wait(rig, &owner->nr_drains, 1);
+		/* The rest is returned while the drain is under way, and would want another one. */
+		grant_rig_stop(rig, 0);
+		assert_int_equal(owner->nr_drains, 1);
+		assert_int_equal(owner->nr_ended, 1);
+		assert_int_equal(mock_vectors_used(owner), 0);
+		grant_rig_free(rig);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -496,6 +527,7 @@ int main(void)
 		cmocka_unit_test(a_link_that_was_seen_down_was_down),
 		cmocka_unit_test(an_owner_that_dies_takes_its_interrupts_along),
 		cmocka_unit_test(lost_doorbells_cost_only_time),
+		cmocka_unit_test(freeing_does_not_wait_for_a_busy_cpu),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);
