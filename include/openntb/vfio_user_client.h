@@ -42,7 +42,7 @@ struct ontb_vfio_user_client_config {
  * Context: Any thread. Blocks, @timeout_ns at most per message.
  * Return: 0, or
  *         -EPROTO     the server's answers make no sense; logged.
- *         -ETIMEDOUT  it did not answer.
+ *         -ETIMEDOUT  it did not accept or answer.
  *         -ENOMEM     no memory.
  *         other       connecting failed.
  */

@@ -323,6 +323,21 @@ static void calls_fail_for_ever_once_the_connection_is_lost(void **state)
 		assert_int_equal(ontb_calls_do(&rig->calls, &reset, NULL, 0), -ENOLINK);
 }
 
+static void connecting_to_a_server_that_does_not_accept_ends(void **state)
+{
+	struct rig *rig = *state;
+	struct ontb_calls calls;
+	int first = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	/* There is room for one that waits to be accepted. */
+	assert_int_equal(connect(first, (const struct sockaddr *)&rig->addr, sizeof(rig->addr)), 0);
+	(void)alarm(DEADLINE_NS / ONTB_NS_PER_S);
+	assert_int_equal(ontb_calls_open(&calls, rig->addr.sun_path, TIMEOUT_NS, ignore_command, rig), -ETIMEDOUT);
+	assert_int_equal(ontb_calls_open(&calls, rig->addr.sun_path, 1, ignore_command, rig), -ETIMEDOUT);
+	(void)alarm(0);
+	(void)close(first);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -335,6 +350,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_late_read_is_the_end_of_a_server_that_is_silent, setup, teardown),
 		cmocka_unit_test_setup_teardown(reads_that_are_never_answered_are_the_end_too, setup, teardown),
 		cmocka_unit_test_setup_teardown(calls_fail_for_ever_once_the_connection_is_lost, setup, teardown),
+		cmocka_unit_test_setup_teardown(connecting_to_a_server_that_does_not_accept_ends, setup, teardown),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);

@@ -401,8 +401,12 @@ int ontb_calls_reply(struct ontb_calls *calls, const struct ontb_wire_hdr *hdr, 
 			deadline_of(calls));
 }
 
-static int connect_to(const char *path)
+/* A server that is stopped does not accept; its queue of clients may be full. */
+static int connect_to(const char *path, uint64_t timeout_ns)
 {
+	const uint64_t timeout_us = timeout_ns / 1000 + 1;
+	const struct timeval timeout = { .tv_sec = (time_t)(timeout_us / 1000000),
+					 .tv_usec = (suseconds_t)(timeout_us % 1000000) };
 	struct sockaddr_un addr = { .sun_family = AF_UNIX };
 	int sock, err;
 
@@ -412,9 +416,10 @@ static int connect_to(const char *path)
 	sock = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (sock < 0)
 		return -errno;
+	(void)setsockopt(sock, SOL_SOCKET, SO_SNDTIMEO, &timeout, sizeof(timeout));
 	if (!connect(sock, (const struct sockaddr *)&addr, sizeof(addr)))
 		return sock;
-	err = errno;
+	err = errno == EAGAIN ? ETIMEDOUT : errno;
 	(void)close(sock);
 	return -err;
 }
@@ -428,7 +433,7 @@ int ontb_calls_open(struct ontb_calls *calls, const char *path, uint64_t timeout
 
 	if (!copy)
 		return -ENOMEM;
-	sock = connect_to(path);
+	sock = connect_to(path, timeout_ns);
 	if (sock < 0) {
 		ret = sock;
 		goto free_path;

@@ -99,7 +99,7 @@ struct ontb_calls {
  * @on_command: See struct ontb_calls.
  * @arg:        For @on_command.
  *
- * Return: 0, -ENOMEM, or what a system call said.
+ * Return: 0, -ENOMEM, -ETIMEDOUT (the server does not accept), or what a system call said.
  */
 int ontb_calls_open(struct ontb_calls *calls, const char *path, uint64_t timeout_ns,
 		    int (*on_command)(void *arg, const struct ontb_wire_hdr *hdr, const uint8_t *body, size_t len),
