@@ -91,6 +91,17 @@ static bool waits_for_locked(const struct ontb_reads *reads, unsigned int from, 
 	return false;
 }
 
+/*
+ * A read that waits holds a buffer as large as itself, and when its time is over all of them become replies at once, which the
+ * source need not read. So a source that reads much has to do so piece by piece.
+ */
+static bool is_too_much_locked(const struct ontb_reads *reads, const struct ontb_read *read) ONTB_MUST_HOLD(reads->lock)
+{
+	const size_t nr_bytes = reads->nr_bytes[read->source];
+
+	return nr_bytes && (nr_bytes > ONTB_READS_SOURCE_BYTES || read->len > ONTB_READS_SOURCE_BYTES - nr_bytes);
+}
+
 static struct ontb_reads_slot *find_free_locked(struct ontb_reads *reads, unsigned int target, unsigned int *idx)
 	ONTB_MUST_HOLD(reads->lock)
 {
@@ -127,6 +138,8 @@ int ontb_reads_begin(struct ontb_reads *reads, unsigned int target, struct ontb_
 		ret = -EDEADLK;
 		goto unlock;
 	}
+	if (is_too_much_locked(reads, read))
+		goto unlock;
 	slot = find_free_locked(reads, target, &idx);
 	if (!slot)
 		goto unlock;
@@ -139,6 +152,7 @@ int ontb_reads_begin(struct ontb_reads *reads, unsigned int target, struct ontb_
 	slot->generation++;
 	slot->deadline_ns = ontb_clock_ns() + reads->timeout_ns;
 	reads->nr_edges[slot->source][target]++;
+	reads->nr_bytes[slot->source] += read->len;
 	reads->nr_waiting++;
 	tick_locked(reads, true);
 	*id = make_id(idx, slot);
@@ -163,6 +177,7 @@ static void close_locked(struct ontb_reads *reads, unsigned int target, struct o
 			 enum ontb_reads_state state) ONTB_MUST_HOLD(reads->lock)
 {
 	reads->nr_edges[slot->source][target]--;
+	reads->nr_bytes[slot->source] -= slot->read->len;
 	reads->nr_waiting--;
 	slot->state = state;
 	slot->read = NULL;

@@ -22,6 +22,8 @@
 
 /* Reads that one client may have to answer at a time. */
 #define ONTB_READS_PER_TARGET 256U
+/* Bytes that one source may be reading at a time; a single read may have more. */
+#define ONTB_READS_SOURCE_BYTES (4U << 20)
 
 enum ontb_reads_state {
 	ONTB_READS_FREE,
@@ -60,6 +62,7 @@ struct ontb_reads_slot {
  * @is_ticking: .
  * @pids:       Process of each port's client, 0 if there is none or it is not known.
  * @nr_edges:   [a][b]: reads of a that wait for b.
+ * @nr_bytes:   By source: bytes of its reads that wait.
  * @slots:      By target, NULL until its first read.
  * @nr_waiting: Slots in state WAITING or CLAIMED.
  */
@@ -70,6 +73,7 @@ struct ontb_reads {
 	bool is_ticking;
 	int pids[ONTB_MAX_PORTS];
 	uint16_t nr_edges[ONTB_MAX_PORTS][ONTB_MAX_PORTS];
+	size_t nr_bytes[ONTB_MAX_PORTS];
 	struct ontb_reads_slot *slots[ONTB_MAX_PORTS];
 	unsigned int nr_waiting;
 };
@@ -110,7 +114,7 @@ void ontb_reads_set_client(struct ontb_reads *reads, unsigned int port, int pid)
  * @id:     OUT, id of that message.
  *
  * Context: Any thread. Takes the lock.
- * Return: 0; -EDEADLK (would close a circle of waiting hosts); -ENOBUFS (too many under way); -EINVAL (source is no port).
+ * Return: 0; -EDEADLK (would close a circle of waiting hosts); -ENOBUFS (too many, or too much, under way); -EINVAL (source is no port).
  */
 int ontb_reads_begin(struct ontb_reads *reads, unsigned int target, struct ontb_read *read, uint64_t addr, size_t done,
 		     size_t asked, uint16_t *id) ONTB_MUST_CHECK;

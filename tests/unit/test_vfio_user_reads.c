@@ -162,6 +162,32 @@ static void a_target_answers_a_bounded_number(void **state)
 	assert_int_equal(reads->nr_waiting, 0);
 }
 
+static void what_a_source_reads_at_a_time_is_bounded(void **state)
+{
+	struct ontb_reads *reads = *state;
+	struct probe large = make_probe(0), small = make_probe(0), other = make_probe(2);
+	uint16_t ids[3], id;
+
+	/* One read of any size. */
+	large.read.len = ONTB_READS_SOURCE_BYTES + 1;
+	assert_int_equal(begin(reads, 1, &large, &ids[0]), 0);
+	assert_int_equal(begin(reads, 1, &small, &id), -ENOBUFS);
+	assert_int_equal(begin(reads, 3, &small, &id), -ENOBUFS);
+	assert_int_equal(begin(reads, 1, &other, &ids[1]), 0);
+	assert_true(ontb_reads_abort(reads, 1, ids[0]));
+	/* Several, up to the limit. */
+	large.read.len = ONTB_READS_SOURCE_BYTES - 1;
+	assert_int_equal(begin(reads, 1, &large, &ids[0]), 0);
+	assert_int_equal(begin(reads, 3, &small, &ids[2]), 0);
+	assert_int_equal(begin(reads, 3, &small, &id), -ENOBUFS);
+	ontb_reads_expire(reads, UINT64_MAX);
+	assert_int_equal(large.nr_done + small.nr_done, 2);
+	assert_int_equal(begin(reads, 3, &large, &id), 0);
+	assert_int_equal(begin(reads, 3, &small, &id), 0);
+	ontb_reads_leave(reads, 0);
+	assert_int_equal(reads->nr_bytes[0], 0);
+}
+
 static void a_late_answer_is_known_for_what_it_is(void **state)
 {
 	struct ontb_reads *reads = *state;
@@ -231,6 +257,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(ids_are_not_used_again_at_once, setup, teardown),
 		cmocka_unit_test_setup_teardown(no_circle_is_ever_closed, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_target_answers_a_bounded_number, setup, teardown),
+		cmocka_unit_test_setup_teardown(what_a_source_reads_at_a_time_is_bounded, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_late_answer_is_known_for_what_it_is, setup, teardown),
 		cmocka_unit_test_setup_teardown(leaving_ends_reads_in_both_directions, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_claimed_read_is_not_completed_by_others, setup, teardown),

@@ -210,6 +210,30 @@ def test_a_host_that_asks_for_much_and_does_not_read_the_answers(case):
     asker.check_lives()
 
 
+def test_large_reads_that_wait_for_a_host_that_does_not_answer(case):
+    server = serve(case, "--ports", "4", "--completion-timeout", "300")
+    victim, flooder = Host(server, 0), Host(server, 1)
+    case.stack.callback(victim.close)
+    case.stack.callback(flooder.close)
+    victim.map(0, 4 * MIB)
+    victim.show(0, 2 * MIB)
+    bystanders = Bystanders(case, server)
+    before = server.memory()
+    count = 200
+    flooder.raw(message(REGION_READ, access(BAR_DIRECT, 0, MAX_XFER)) * count)
+    victim.wait_read()
+    # Their time is over, and nobody takes the answers.
+    server.wait_port(1, lambda status: status["client"]["queued_bytes"] > 3 * MIB, "replies are queued")
+    for _ in range(20):
+        bystanders.check_live()
+        grown = server.memory() - before
+        check(grown < MEMORY_LIMIT, f"memory grew by {grown} bytes")
+    for idx in range(count):
+        equal(flooder.receive().body[16:], b"\xff" * MAX_XFER, f"reply {idx}")
+    flooder.check_lives()
+    victim.check_lives()
+
+
 def test_a_host_that_reads_much_does_not_hold_up_changes_of_others(case):
     """A map waits until no access is under way anywhere, so no access may take long, however much is asked for."""
     server = serve(case, "--ports", "4")
