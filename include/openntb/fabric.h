@@ -80,7 +80,8 @@ struct ontb_machine *ontb_fabric_machine(struct ontb_fabric *fabric, unsigned in
  * @fabric: Fabric.
  * @host:   Host.
  *
- * Return: A descriptor, owned by the fabric, that holds the memory from offset 0 on; -ERANGE if there is no such host.
+ * Return: A descriptor, owned by the fabric, that holds the memory from offset 0 on and whose size is sealed; -ERANGE if there is
+ *         no such host.
  */
 int ontb_fabric_ram_fd(const struct ontb_fabric *fabric, unsigned int host);
 

@@ -19,7 +19,8 @@ struct ontb_vfio_user_client;
 /**
  * struct ontb_vfio_user_client_config - where the function is, and what it may reach
  * @path:       Socket of the server; copied.
- * @ram_fd:     File behind the host's memory. Borrowed over the life of the client.
+ * @ram_fd:     File behind the host's memory. Borrowed over the life of the client. The server gets it: seal it against shrinking
+ *              (F_SEAL_SHRINK), as ontb_fabric_ram_fd() is, or the server can make accesses to it fault.
  * @ram_base:   Address of its first byte in the host.
  * @ram_size:   Bytes.
  * @timeout_ns: How long the server may take to read a message and to answer it before the connection counts as dead and reads

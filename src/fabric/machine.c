@@ -239,14 +239,16 @@ static const struct ontb_machine_ops machine_ops = {
 	.cpu_stop = cpu_stop,
 };
 
+/* The file may go to the server of another process's function, which must not be able to make an access here fault. */
 static int map_ram(struct ontb_fmachine *m, uint64_t size)
 {
 	int ret;
 
-	m->ram_fd = memfd_create(m->name, MFD_CLOEXEC);
+	m->ram_fd = memfd_create(m->name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
 	if (m->ram_fd < 0)
 		return -errno;
-	if (ftruncate(m->ram_fd, (off_t)size)) {
+	if (ftruncate(m->ram_fd, (off_t)size) ||
+	    fcntl(m->ram_fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL)) {
 		ret = -errno;
 		goto close_fd;
 	}

@@ -5,8 +5,10 @@
 #include "rig.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 #define RID0 ONTB_RID(0, 2, 0)
 #define RID1 ONTB_RID(0, 3, 0)
@@ -69,6 +71,25 @@ static void memory_is_a_file(void **state)
 	*rig_ram(&rig, 0, 0x1234) = 0x77;
 	assert_int_equal(map[0x1234], 0x77);
 	assert_int_equal(munmap(map, 2 << 20), 0);
+	rig_close(&rig);
+}
+
+static void nobody_who_has_the_file_can_take_the_memory_away(void **state)
+{
+	int fd;
+
+	(void)state;
+	open_exercisers();
+	fd = ontb_fabric_ram_fd(rig.fabric, 0);
+	*rig_ram(&rig, 0, 0x1234) = 0x77;
+	assert_int_equal(ftruncate(fd, 0), -1);
+	assert_int_equal(errno, EPERM);
+	assert_int_equal(ftruncate(fd, 4 << 20), -1);
+	assert_int_equal(errno, EPERM);
+	/* Nor make it read-only. */
+	assert_int_equal(fcntl(fd, F_ADD_SEALS, F_SEAL_FUTURE_WRITE), -1);
+	assert_int_equal(errno, EPERM);
+	assert_int_equal(*rig_ram(&rig, 0, 0x1234), 0x77);
 	rig_close(&rig);
 }
 
@@ -363,6 +384,7 @@ int main(void)
 		cmocka_unit_test(description_is_what_is_built),
 		cmocka_unit_test(wrong_description_is_explained),
 		cmocka_unit_test(memory_is_a_file),
+		cmocka_unit_test(nobody_who_has_the_file_can_take_the_memory_away),
 		cmocka_unit_test(nothing_answers_with_all_ones_and_is_counted),
 		cmocka_unit_test(functions_are_found_by_requester_id),
 		cmocka_unit_test(bar_answers_where_it_is_and_only_while_it_decodes),
