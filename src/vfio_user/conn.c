@@ -138,19 +138,26 @@ static void send_replies(struct ontb_conn *conn)
 
 /*
  * The client asks and does not read the answers: wait until it has read some. Its socket is also flushed by the
- * dispatching thread; what matters here is that we do not take more requests.
+ * dispatching thread; what matters here is that we do not take more requests. Who has said that it sends no more is let go:
+ * its port is wanted by the next one, and without an end in the socket the thread would never look.
  */
 static void wait_for_reader(struct ontb_conn *conn)
 {
-	struct pollfd pfd = { .fd = conn->sock, .events = POLLOUT };
+	struct pollfd pfd = { .fd = conn->sock, .events = POLLOUT | POLLRDHUP };
+	bool is_gone;
 
 	if (ontb_likely(ontb_tx_queued(&conn->tx) <= BACKLOG_HIGH))
 		return;
 	while (ontb_tx_queued(&conn->tx) > BACKLOG_LOW) {
 		if (poll(&pfd, 1, -1) < 0 && errno != EINTR)
 			return;
-		if (pfd.revents & (POLLERR | POLLHUP | POLLNVAL))
+		is_gone = pfd.revents & (POLLERR | POLLHUP | POLLNVAL);
+		if (!is_gone && pfd.revents & POLLRDHUP)
+			ontb_conn_kill(conn, "it does not read the replies to what it asked for, and sends no more");
+		if (is_gone || pfd.revents & POLLRDHUP) {
+			ontb_tx_kill(&conn->tx);
 			return;
+		}
 		ontb_tx_flush(&conn->tx);
 	}
 }

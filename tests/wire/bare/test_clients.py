@@ -5,6 +5,7 @@
 import contextlib
 import json
 import os
+import socket
 import struct
 import sys
 
@@ -177,6 +178,17 @@ def test_a_client_that_asks_one_by_one_and_does_not_read_is_not_read_either(case
     b.read(BAR0, 0, 4)
     for _ in range(sent):
         equal(a.receive_any().size, 16 + 16 + 4096, "size of a reply")
+
+
+def test_a_client_that_does_not_read_replies_and_sends_no_more_is_let_go(case):
+    first = case.client(0)
+    # 2 MiB of replies, some of which the sockets hold.
+    first.send(message(REGION_READ, read_body(BAR0, 0, 4096)) * 512)
+    wait_for("replies to be queued", lambda: case.server.status()[0]["tx_queued"] > 1 << 20)
+    first.sock.shutdown(socket.SHUT_WR)
+    second = case.client(0)
+    second.write(BAR0, 0, b"next")
+    case.server.wait_log(r"port 0: client \d+: disconnected: it does not read the replies to what it asked for")
 
 
 def test_a_stuck_host_does_not_stall_the_server(case):
