@@ -52,7 +52,7 @@ def test_all_files_are_there_and_readable(case):
                     r"lib/.*libopenntb\.a", r"lib/.*pkgconfig/openntb\.pc", r"share/man/man1/openntb\.1",
                     r"share/man/man3/openntb_irq\.3", r"share/man/man3/ontb_irq_request\.3", r"share/man/man7/openntb\.7",
                     r"share/doc/openntb/examples/bridge\.c", r"share/doc/openntb/examples/chip_and_domain\.c",
-                    r"share/doc/openntb/examples/msix\.c",
+                    r"share/doc/openntb/examples/msix\.c", r"share/doc/openntb/examples/own_machine\.c",
                     r"share/bash-completion/completions/openntb", r"lib/systemd/system/openntb\.service"):
         check(any(re.fullmatch(pattern, name) for name in names), f"{pattern} is not in {sorted(names)}")
     for name in names:
@@ -97,7 +97,7 @@ def test_the_examples_build_with_pkg_config_alone_and_run(case):
     flags = pkg_config(case, root, "--cflags", "--libs")
     libdir = next(root.rglob("openntb.pc")).parents[1]
     sources = sorted((root / "share/doc/openntb/examples").glob("*.c"))
-    equal(len(sources), 3)
+    equal(len(sources), 4)
     for source in sources:
         program = case.path(source.stem)
         subprocess.run(["gcc", "-Wall", "-Wextra", "-Werror", "-o", program, str(source), *flags], check=True,
