@@ -68,7 +68,8 @@ enum ontb_ntb_channel {
  * @trust_peers:    Needed if the MSI parent does not isolate: a peer that can write to interrupt addresses can then raise any
  *                  vector of this host. Not needed with a guard.
  * @use_guard:      Use the bridge's filter; -EOPNOTSUPP if it has none.
- * @ack_timeout_ns: After this a peer that does not confirm is cut off: its window is closed, and it loses what it held. 0: never.
+ * @ack_timeout_ns: A peer that has not confirmed this long after it was told is cut off: its window is closed, and it loses what
+ *                  it held. 0: never.
  * @events:         What to be told; constant; may be NULL.
  * @client:         For @events.
  */

@@ -59,7 +59,7 @@ enum ontb_grant_state {
 /**
  * struct ontb_grant - an own interrupt and a peer; all under the lock
  * @link:     In the peer's list of what is to be said, or of what is to be confirmed.
- * @since_ns: When that which the peer has not confirmed was decided.
+ * @since_ns: When that which the peer has not confirmed was said; or decided, if it is still to be said.
  * @gen:      Generation of what was said last, or is to be said.
  * @state:    State.
  * @is_told:  Something was said since @state was ONTB_GRANT_NONE: the peer may hold it.
@@ -234,7 +234,9 @@ enum ontb_session_state {
  * @window_first: First address that it sees. Written under the lock by the worker.
  * @window_size:  Bytes, 0 if closed. Likewise.
  * @to_say:       Grants to be said. Under the lock.
- * @to_confirm:   Grants said and not confirmed. Under the lock.
+ * @to_confirm:   Grants said and not confirmed, in the order in which they were said. Under the lock.
+ * @said_ns:      When something about own interrupts was said last. Under the lock.
+ * @has_confirmed: What was said last was a confirmation.
  * @held:         Interrupts of it, NULL unless it said hello. RCU.
  * @retry_ns:     When to send again.
  * @nr_retries:   How often that was done without an answer.
@@ -258,6 +260,8 @@ struct ontb_session {
 	uint64_t window_size;
 	struct ontb_grant_link to_say;
 	struct ontb_grant_link to_confirm;
+	uint64_t said_ns;
+	bool has_confirmed;
 	struct ontb_held_table *held;
 	uint64_t retry_ns;
 	unsigned int nr_retries;
@@ -501,9 +505,11 @@ bool ontb_own_confirmed(struct ontb_ntb_irqs *irqs, struct ontb_session *session
 void ontb_own_peer_gone(struct ontb_ntb_irqs *irqs, struct ontb_session *session) ONTB_MUST_HOLD(irqs->lock);
 
 /**
- * ontb_own_oldest() - since when a peer has owed a confirmation
+ * ontb_own_oldest() - since when a peer has owed a confirmation, or room to say something
  * @irqs:    Interrupts of a bridge.
  * @session: Peer.
+ *
+ * What is to be said waits for its turn first, and that is no fault of the peer's.
  *
  * Return: Time, or ONTB_GRANT_NEVER if it owes none.
  */

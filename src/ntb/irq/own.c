@@ -341,6 +341,7 @@ void ontb_own_said(struct ontb_ntb_irqs *irqs, struct ontb_session *session, str
 
 	grant->is_told = true;
 	grant->is_dirty = false;
+	grant->since_ns = session->said_ns = ontb_irqs_now(irqs);
 	link_last(&session->to_confirm, grant);
 }
 
@@ -409,7 +410,10 @@ uint64_t ontb_own_oldest(struct ontb_ntb_irqs *irqs, struct ontb_session *sessio
 	(void)irqs;
 	if (said)
 		oldest = said->since_ns;
-	if (unsaid && unsaid->since_ns < oldest)
-		oldest = unsaid->since_ns;
+	if (unsaid) {
+		uint64_t since_ns = unsaid->since_ns > session->said_ns ? unsaid->since_ns : session->said_ns;
+
+		oldest = since_ns < oldest ? since_ns : oldest;
+	}
 	return oldest;
 }

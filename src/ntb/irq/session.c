@@ -472,21 +472,41 @@ static bool say_own(struct ontb_session *session)
 	return true;
 }
 
+static bool confirm_next(struct ontb_session *session)
+{
+	struct ontb_grant_msg msg;
+
+	if (!session->held || !ontb_held_next_due(session->held, &msg))
+		return false;
+	ontb_channel_send(&session->channel, &msg);
+	return true;
+}
+
+/* Both roles take turns, so a peer that always wants to have something confirmed does not keep back what it has to hear. */
+static bool say_next(struct ontb_session *session)
+{
+	bool was_own_turn = session->has_confirmed;
+
+	session->has_confirmed = false;
+	if (was_own_turn && say_own(session))
+		return true;
+	session->has_confirmed = confirm_next(session);
+	return session->has_confirmed || (!was_own_turn && say_own(session));
+}
+
 static void transmit(struct ontb_session *session)
 {
 	unsigned int nr;
 
 	for (nr = 0; nr < ONTB_GRANT_BATCH && ontb_channel_can_send(&session->channel); nr++) {
-		struct ontb_grant_msg msg = { .type = ONTB_GRANT_HELLO,
-					      .gen = session->irqs->config.nr_irqs,
-					      .data = session->irqs->window };
+		const struct ontb_grant_msg hello = { .type = ONTB_GRANT_HELLO,
+						      .gen = session->irqs->config.nr_irqs,
+						      .data = session->irqs->window };
 
 		if (!session->said_hello) {
-			ontb_channel_send(&session->channel, &msg);
+			ontb_channel_send(&session->channel, &hello);
 			session->said_hello = true;
-		} else if (session->held && ontb_held_next_due(session->held, &msg)) {
-			ontb_channel_send(&session->channel, &msg);
-		} else if (!say_own(session)) {
+		} else if (!say_next(session)) {
 			break;
 		}
 	}
