@@ -7,12 +7,13 @@ import struct
 
 import base
 from base import check, equal
-from client import (DATA_BOOL, DATA_NONE, GET_IRQ_INFO, MASK, MSIX, SET_IRQS, TRIGGER, UNMASK, irq_info, irq_set,
-                    message)
+from client import (CONFIG, DATA_BOOL, DATA_NONE, GET_IRQ_INFO, MASK, MSIX, SET_IRQS, TRIGGER, UNMASK, irq_info,
+                    irq_set, message)
 from host import BUS_MASTER, MEMORY_ENABLE, PBA, Eventfds, Host
 from server import serve
 
 NR_VECTORS = 4
+MSIX_CAP = 0x80
 
 
 def ring_setup(case, server=None):
@@ -192,6 +193,23 @@ def test_masking_holds_back_and_unmasking_delivers(case):
     equal(pending(listener), 0)
     listener.call(SET_IRQS, irq_set(DATA_NONE | UNMASK, 1, 1))
     equal(events.take(1), 0, "unmasking what is not masked")
+
+
+def test_msix_table_and_enable_bits_are_kept_and_decide_nothing(case):
+    listener, ringer, events = ring_setup(case)
+    cap = struct.unpack("<II", listener.read(CONFIG, MSIX_CAP, 8))
+    equal((cap[0] >> 30, cap[1] & 7), (0, 0), "MSI-X is off, and its table in BAR0")
+    table = cap[1]
+    for vector in range(NR_VECTORS):
+        row = struct.pack("<QII", 0xfee00000 + (vector << 12), 0x40 + vector, vector % 2)
+        listener.write(0, table + 16 * vector, row)
+        equal(listener.read(0, table + 16 * vector, 16), row, f"row {vector}")
+    for control in (0, 0x8000, 0xc000):
+        listener.write(CONFIG, MSIX_CAP + 2, struct.pack("<H", control))
+        for vector in range(NR_VECTORS):
+            ring(ringer, listener, vector)
+            equal([events.take(n) for n in range(NR_VECTORS)], [n == vector for n in range(NR_VECTORS)], f"{control:#x}")
+    equal(pending(listener), 0)
 
 
 def test_a_client_can_trigger_its_own_vectors(case):
