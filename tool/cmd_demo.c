@@ -148,13 +148,14 @@ static enum ontb_exit parse(int argc, char **argv, struct demo_words *words)
 	return status;
 }
 
-static struct json_object *handle_request(void *arg, struct json_object *request)
+static struct json_object *handle_request(void *arg, struct json_object *request, uint64_t *left)
 {
 	struct demo *demo = arg;
 	struct ontb_host *hosts[DEMO_NR_HOSTS];
 	struct json_object *name;
 	const char *text;
 
+	*left = 0;
 	if (!json_object_object_get_ex(request, "request", &name) || !json_object_is_type(name, json_type_string))
 		return ontb_control_error_reply("the request has no member \"request\" with a string");
 	text = json_object_get_string(name);

@@ -27,6 +27,7 @@
 #define MAX_IRQS    65536U
 #define MAX_RAM_MIB 2048U /* of a machine of the fabric */
 #define MAX_TIMES   1000000U
+#define PART_TIMES  1000U /* between these signals and other clients are looked after */
 #define MAX_WINDOW  1023U
 #define ANY_WINDOW  (MAX_WINDOW + 1)
 
@@ -251,7 +252,7 @@ static int boot(const struct host_words *words, struct running *running)
 	return ret;
 }
 
-static struct json_object *trigger(struct running *running, struct json_object *request)
+static struct json_object *trigger(struct running *running, struct json_object *request, uint64_t *left)
 {
 	struct json_object *reply, *index = ontb_json_find(request, "index"), *times = ontb_json_find(request, "times");
 	int64_t nr = times ? json_object_get_int64(times) : 1;
@@ -259,16 +260,20 @@ static struct json_object *trigger(struct running *running, struct json_object *
 	int ret = 0;
 
 	if (!json_object_is_type(index, json_type_int) || json_object_get_int64(index) < 0 ||
-	    json_object_get_int64(index) > MAX_IRQS || nr < 1 || nr > MAX_TIMES)
+	    json_object_get_int64(index) > MAX_IRQS || (times && !json_object_is_type(times, json_type_int)) ||
+	    nr < 1 || nr > MAX_TIMES)
 		return ontb_control_error_reply("give \"index\", and \"times\" from 1 to 1000000");
-	for (int64_t i = 0; i < nr && !ret; i++)
+	if (!*left)
+		*left = (uint64_t)nr;
+	for (unsigned int i = 0; i < PART_TIMES && *left && !ret; i++, (*left)--)
 		ret = peer_irqs_trigger(running->irqs, (unsigned int)json_object_get_int64(index));
 	if (ret) {
+		*left = 0;
 		(void)snprintf(text, sizeof(text), "interrupt %lld of the peer: %s",
 			       (long long)json_object_get_int64(index), ontb_strerror(ret));
 		return ontb_control_error_reply(text);
 	}
-	reply = json_object_new_object();
+	reply = *left ? NULL : json_object_new_object();
 	if (reply) {
 		ontb_json_add_bool(reply, "ok", true);
 		ontb_json_add_uint(reply, "raised", (uint64_t)nr);
@@ -289,7 +294,7 @@ static struct json_object *peer_json(struct running *running)
 	return reply;
 }
 
-static struct json_object *handle_request(void *arg, struct json_object *request)
+static struct json_object *handle_request(void *arg, struct json_object *request, uint64_t *left)
 {
 	struct running *running = arg;
 	struct json_object *name;
@@ -303,7 +308,7 @@ static struct json_object *handle_request(void *arg, struct json_object *request
 	if (!strcmp(text, "peer"))
 		return peer_json(running);
 	if (!strcmp(text, "trigger"))
-		return trigger(running, request);
+		return trigger(running, request, left);
 	return ontb_control_error_reply(
 		"there is no such request; there are \"domains\", \"irqs\", \"peer\" and \"trigger\"");
 }

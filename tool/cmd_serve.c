@@ -85,7 +85,7 @@ static void wake(void *arg, uint64_t deadline_ns)
 	(void)written;
 }
 
-static struct json_object *handle_request(void *arg, struct json_object *request)
+static struct json_object *handle_request(void *arg, struct json_object *request, uint64_t *left)
 {
 	struct serve *serve = arg;
 	const struct ontb_status_source source = {
@@ -96,6 +96,7 @@ static struct json_object *handle_request(void *arg, struct json_object *request
 	};
 	struct json_object *name;
 
+	*left = 0;
 	if (!json_object_object_get_ex(request, "request", &name) || !json_object_is_type(name, json_type_string))
 		return ontb_control_error_reply("the request has no member \"request\" with a string");
 	if (!strcmp(json_object_get_string(name), "status"))

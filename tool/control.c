@@ -2,8 +2,9 @@
 /*
  * Control socket, server side.
  *
- * A client is in one of two states: reading (its reply is gone, the next request is awaited) or writing (a reply is under
- * way, input stays in the socket). That is all the flow control there is, and it bounds memory per client.
+ * A client is in one of three states: reading (its reply is gone, the next request is awaited), working (its request is carried out, a
+ * part whenever its socket would take a reply) or writing (a reply is under way); in the latter two input stays in the socket. That is
+ * all the flow control there is, and it bounds memory per client.
  */
 #include "tool/control.h"
 
@@ -31,6 +32,8 @@
  * @fd:        Its socket; -1 if the slot is free.
  * @in:        Bytes of a request that is not complete, @in_len of them.
  * @in_len:    .
+ * @request:   The request that is being carried out, or NULL.
+ * @left:      What its handler said was left to do.
  * @out:       The reply under way, or NULL.
  * @out_len:   Its length.
  * @out_pos:   Bytes of it that are sent.
@@ -41,6 +44,8 @@ struct control_client {
 	int fd;
 	char in[ONTB_CONTROL_MAX_REQUEST];
 	size_t in_len;
+	struct json_object *request;
+	uint64_t left;
 	char *out;
 	size_t out_len;
 	size_t out_pos;
@@ -84,6 +89,7 @@ struct json_object *ontb_control_error_reply(const char *text)
 static void close_client(struct control_client *client)
 {
 	(void)close(client->fd);
+	(void)json_object_put(client->request);
 	free(client->out);
 	memset(client, 0, sizeof(*client));
 	client->fd = -1;
@@ -147,14 +153,18 @@ static bool start_reply(struct ontb_control *control, struct control_client *cli
 	return send_reply(control, client);
 }
 
-static struct json_object *answer(struct ontb_control *control, const char *line, size_t len)
+/* Return: The request, or NULL; then @error has the reply, or is NULL because there is no memory. */
+static struct json_object *parse(const char *line, size_t len, struct json_object **error)
 {
 	struct json_tokener *tokener;
-	struct json_object *request, *reply;
+	struct json_object *request = NULL;
 	char text[160];
 
-	if (memchr(line, '\0', len))
-		return ontb_control_error_reply("the request holds a NUL byte");
+	*error = NULL;
+	if (memchr(line, '\0', len)) {
+		*error = ontb_control_error_reply("the request holds a NUL byte");
+		return NULL;
+	}
 	tokener = json_tokener_new_ex(MAX_DEPTH);
 	if (!tokener)
 		return NULL;
@@ -164,29 +174,48 @@ static struct json_object *answer(struct ontb_control *control, const char *line
 	if (json_tokener_get_error(tokener) != json_tokener_success) {
 		(void)snprintf(text, sizeof(text), "the request is no JSON: %s",
 			       json_tokener_error_desc(json_tokener_get_error(tokener)));
-		reply = ontb_control_error_reply(text);
+		*error = ontb_control_error_reply(text);
 	} else if (!json_object_is_type(request, json_type_object)) {
-		reply = ontb_control_error_reply("the request is no JSON object");
-	} else {
-		reply = control->handler(control->arg, request);
+		*error = ontb_control_error_reply("the request is no JSON object");
+		(void)json_object_put(request);
+		request = NULL;
 	}
-	(void)json_object_put(request);
 	json_tokener_free(tokener);
-	return reply;
+	return request;
 }
 
-/* Answer the requests that are complete in the buffer, until one's reply has to wait. */
+/* Do a part of a request, and start to send the reply after the last one. True: all of it went and the client still lives. */
+static bool work(struct ontb_control *control, struct control_client *client)
+{
+	struct json_object *reply = control->handler(control->arg, client->request, &client->left);
+
+	if (client->left) {
+		watch(control, client, EPOLLOUT);
+		return false;
+	}
+	(void)json_object_put(client->request);
+	client->request = NULL;
+	return start_reply(control, client, reply);
+}
+
+static bool answer(struct ontb_control *control, struct control_client *client, size_t len)
+{
+	struct json_object *error;
+
+	client->left = 0;
+	client->request = parse(client->in, len, &error);
+	memmove(client->in, client->in + len + 1, client->in_len - len - 1);
+	client->in_len -= len + 1;
+	return client->request ? work(control, client) : start_reply(control, client, error);
+}
+
+/* Answer the requests that are complete in the buffer, until one has to wait. */
 static void run_requests(struct ontb_control *control, struct control_client *client)
 {
 	char *newline;
 
 	while ((newline = memchr(client->in, '\n', client->in_len))) {
-		size_t used = (size_t)(newline - client->in) + 1;
-		struct json_object *reply = answer(control, client->in, used - 1);
-
-		memmove(client->in, client->in + used, client->in_len - used);
-		client->in_len -= used;
-		if (!start_reply(control, client, reply))
+		if (!answer(control, client, (size_t)(newline - client->in)))
 			return;
 	}
 	if (client->in_len < sizeof(client->in))
@@ -213,10 +242,11 @@ static void read_client(struct ontb_control *control, struct control_client *cli
 	run_requests(control, client);
 }
 
-static void write_client(struct ontb_control *control, struct control_client *client)
+/* Go on with a request, or with sending the reply. */
+static void go_on(struct ontb_control *control, struct control_client *client)
 {
 	client->last_ns = ontb_clock_ns();
-	if (!send_reply(control, client))
+	if (client->request ? !work(control, client) : !send_reply(control, client))
 		return;
 	watch(control, client, EPOLLIN);
 	/* What arrived behind the request is in the buffer already and causes no event. */
@@ -289,8 +319,10 @@ void ontb_control_dispatch(struct ontb_control *control)
 			has_new = true;
 		else if (client->fd < 0)
 			continue;
-		else if (client->out)
-			write_client(control, client);
+		else if (client->request && events[i].events & (EPOLLHUP | EPOLLERR))
+			close_client(client);
+		else if (client->request || client->out)
+			go_on(control, client);
 		else
 			read_client(control, client);
 	}

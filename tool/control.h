@@ -9,6 +9,7 @@
 #define ONTB_TOOL_CONTROL_H
 
 #include <json-c/json_types.h>
+#include <stdint.h>
 
 #include "base/annotate.h"
 
@@ -24,10 +25,13 @@ struct ontb_control;
  * typedef ontb_control_handler - answers a request
  * @arg:     As given to ontb_control_new().
  * @request: A JSON object. Borrowed.
+ * @left:    0 in the first call for a request. What takes long is done a part at a time: then the handler sets it, returns NULL, and is
+ *           called once more with the same request and what it has set when others have had their turn; until it leaves 0 there. A
+ *           client that goes meanwhile takes its request along.
  *
  * Return: The reply, which the caller takes over, or NULL when there is no memory.
  */
-typedef struct json_object *ontb_control_handler(void *arg, struct json_object *request);
+typedef struct json_object *ontb_control_handler(void *arg, struct json_object *request, uint64_t *left);
 
 /**
  * ontb_control_new() - listen on a control socket

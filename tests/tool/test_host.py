@@ -6,6 +6,7 @@ import json
 import os
 import pathlib
 import re
+import select
 import signal
 import subprocess
 
@@ -115,10 +116,52 @@ def test_peer_that_is_killed_and_comes_back(case):
 def test_request_that_makes_no_sense(case):
     _, hosts = pair(case)
     for request in ({"request": "trigger"}, {"request": "trigger", "index": -1}, {"request": "trigger", "index": "0"},
-                    {"request": "trigger", "index": 0, "times": 0}, {"request": "trigger", "index": 4}, {"request": "fly"}, {}):
+                    {"request": "trigger", "index": 0, "times": 0}, {"request": "trigger", "index": 0, "times": 1000001},
+                    {"request": "trigger", "index": 0, "times": "2"}, {"request": "trigger", "index": 4}, {"request": "fly"}, {}):
         reply = hosts[0].ask(**request)
         equal(reply["ok"], False, str(request))
         check(reply["error"], str(request))
+
+
+def start_a_million(host):
+    """Have an interrupt raised a million times; the connection, at which the reply will arrive."""
+    sock = host.case.connect(f"{host.folder}/control.sock")
+    sock.sendall(b'{"request":"trigger","index":0,"times":1000000}\n')
+    return sock
+
+
+def test_long_request_does_not_hold_up_other_clients(case):
+    _, hosts = pair(case)
+    hosts[0].wait_held(4)
+    busy = start_a_million(hosts[0])
+    for _ in range(10):
+        equal(hosts[0].ask(request="peer")["held"], 4)
+    check(not select.select([busy], [], [], 0)[0], "a million stores took less time than ten small requests")
+    equal(json.loads(busy.makefile().readline()), {"ok": True, "raised": 1000000})
+
+
+def test_long_request_does_not_hold_up_the_end(case):
+    _, hosts = pair(case)
+    hosts[0].wait_held(4)
+    busy = start_a_million(hosts[0])
+    # It has begun.
+    equal(hosts[0].ask(request="peer")["ok"], True)
+    hosts[0].proc.terminate()
+    equal(hosts[0].proc.wait(tap.DEADLINE_S), 0, hosts[0].errors())
+    equal(busy.recv(1000), b"", "the reply to a request that was not carried out")
+
+
+def test_requests_on_one_connection_are_answered_in_their_order(case):
+    _, hosts = pair(case)
+    hosts[0].wait_held(4)
+    # Who leaves takes the request along.
+    start_a_million(hosts[0]).close()
+    sock = case.connect(f"{hosts[0].folder}/control.sock")
+    sock.sendall(b'{"request":"trigger","index":1,"times":2500}\n{"request":"peer"}\n{"request":"trigger","index":9}\n')
+    lines = sock.makefile()
+    equal(json.loads(lines.readline()), {"ok": True, "raised": 2500})
+    equal(json.loads(lines.readline())["held"], 4)
+    equal(json.loads(lines.readline())["ok"], False)
 
 
 def test_server_that_leaves_is_noticed(case):

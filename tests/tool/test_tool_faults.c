@@ -69,12 +69,13 @@ static void fail_each_call(prepare_fn *prepare, attempt_fn *attempt, unsigned in
 	assert_in_range(nth, min_calls, MAX_CALLS - 1);
 }
 
-static struct json_object *say_yes(void *arg, struct json_object *request)
+static struct json_object *say_yes(void *arg, struct json_object *request, uint64_t *left)
 {
 	struct json_object *reply = json_object_new_object();
 
 	(void)arg;
 	(void)request;
+	(void)left;
 	if (reply)
 		json_object_object_add(reply, "ok", json_object_new_boolean(true));
 	return reply;
