@@ -6,6 +6,7 @@
 #define ONTB_BASE_ANNOTATE_H
 
 #include <pthread.h>
+#include <stdbool.h>
 
 #define ONTB_PRINTF(fmt, first) __attribute__((format(printf, fmt, first)))
 #define ONTB_MUST_CHECK		__attribute__((warn_unused_result))
@@ -28,6 +29,7 @@
 #endif
 #define ONTB_MUST_HOLD(x)     ONTB_TSA(requires_capability(x))
 #define ONTB_ACQUIRES(x)      ONTB_TSA(acquire_capability(x))
+#define ONTB_TRY_ACQUIRES(x)  ONTB_TSA(try_acquire_capability(true, x))
 #define ONTB_RELEASES(x)      ONTB_TSA(release_capability(x))
 #define ONTB_MUST_NOT_HOLD(x) ONTB_TSA(locks_excluded(x))
 #define ONTB_NO_LOCK_ANALYSIS ONTB_TSA(no_thread_safety_analysis)
@@ -54,6 +56,11 @@ static inline void ontb_lock_fini(struct ontb_lock *lock)
 static inline void ontb_lock(struct ontb_lock *lock) ONTB_ACQUIRES(*lock) ONTB_NO_LOCK_ANALYSIS
 {
 	(void)pthread_mutex_lock(&lock->mutex);
+}
+
+static inline bool ontb_trylock(struct ontb_lock *lock) ONTB_TRY_ACQUIRES(*lock) ONTB_NO_LOCK_ANALYSIS
+{
+	return !pthread_mutex_trylock(&lock->mutex);
 }
 
 static inline void ontb_unlock(struct ontb_lock *lock) ONTB_RELEASES(*lock) ONTB_NO_LOCK_ANALYSIS
