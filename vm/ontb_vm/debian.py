@@ -6,6 +6,7 @@ hashes) as always, but it downloads only; packages are then unpacked into a fold
 Programs in that folder run either through its own dynamic loader or in a chroot.
 """
 
+import contextlib
 import fnmatch
 import os
 import pathlib
@@ -217,44 +218,94 @@ def loader_command(top, program):
     return [str(top / LOADER), "--library-path", paths, str(top / program)]
 
 
+HOST_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+# Arguments: the root, folders to show in it at their own path, "--", and a command.
 CHROOT = r'''
 set -e
 root=$1
 shift
 mount --rbind /dev "$root/dev"
 mount --rbind /proc "$root/proc"
+while [ "$1" != -- ]; do
+	mkdir -p "$root$1"
+	mount --rbind "$1" "$root$1"
+	shift
+done
+shift
 exec chroot "$root" "$@"
 '''
 
 
-def run_inside(top, script):
-    """Run a shell script with @top as its root folder; return what it printed.
-
-    Mounts are made in a mount namespace of their own, so nothing is left behind.
-    Without root's rights a user namespace is used.  Where root may not mount (some
-    containers), a plain chroot with a null device of its own does.
-    """
-    inner = ["/bin/sh", "-ec", script]
-    env = {"PATH": "/usr/sbin:/usr/bin", "LC_ALL": "C", "HOME": "/", "TMPDIR": "/tmp"}
+def _namespace():
+    """(the words that give a mount namespace, whether one may mount in it)."""
     space = ["unshare", "--mount"]
     if os.geteuid() != 0:
         space += ["--user", "--map-root-user"]
     tried = subprocess.run([*space, "mount", "--bind", "/", "/"], check=False, text=True,
                            stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
-    if tried.returncode == 0:
-        return run([*space, "sh", "-c", CHROOT, "sh", str(top), *inner], env=_host_path(env))
-    if os.geteuid() != 0:
+    if tried.returncode != 0 and os.geteuid() != 0:
         raise KitError("building modules needs root or user namespaces "
                        f"(unshare says: {tried.stdout.strip()})")
+    return space, tried.returncode == 0
+
+
+def _plain_chroot(top):
+    """The words of a chroot where root may not mount; programs find a null device all the same."""
     null = top / "dev/null"
     if not null.exists():
         os.mknod(null, 0o666 | 0o020000, os.makedev(1, 3))
         os.chmod(null, 0o666)
-    return run([shutil.which("chroot") or "/usr/sbin/chroot", str(top), *inner], env=env)
+    return [shutil.which("chroot") or "/usr/sbin/chroot", str(top)]
 
 
-def _host_path(env):
-    return dict(env, PATH="/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin")
+ENVIRONMENT = {"PATH": "/usr/sbin:/usr/bin", "LC_ALL": "C", "HOME": "/", "TMPDIR": "/tmp"}
+
+
+@contextlib.contextmanager
+def inside(top, argv, shown=()):
+    """(words, environment) to run @argv with @top as its root folder, in which @shown have their own paths.
+
+    Mounts are made in a mount namespace of their own, so nothing is left behind but empty folders
+    below @top, where @shown were.  Without root's rights a user namespace is used.  Where root may
+    not mount (some containers), it is a plain chroot; @shown are copied into it, and what is new or
+    different there afterwards is copied back.
+    """
+    space, may_mount = _namespace()
+    if may_mount:
+        words = [*space, "sh", "-c", CHROOT, "sh", str(top), *map(str, shown), "--", *argv]
+        yield words, dict(ENVIRONMENT, PATH=HOST_PATH)
+        return
+    pairs = [(pathlib.Path(path), top / str(path).lstrip("/")) for path in shown]
+    try:
+        for here, there in pairs:
+            shutil.rmtree(there, ignore_errors=True)
+            shutil.copytree(here, there, symlinks=True, dirs_exist_ok=True)
+        yield [*_plain_chroot(top), *argv], ENVIRONMENT
+        for here, there in pairs:
+            _copy_back(there, here)
+    except OSError as error:
+        raise KitError(f"{', '.join(map(str, shown))}: cannot be copied to where the compiler is: {error}") from error
+    finally:
+        for _, there in pairs:
+            shutil.rmtree(there, ignore_errors=True)
+
+
+def _copy_back(there, here):
+    """Copy files that are new or newer below @there."""
+    for path in there.rglob("*"):
+        target = here / path.relative_to(there)
+        if path.is_symlink() or not path.is_file():
+            continue
+        if not target.exists() or target.stat().st_mtime_ns != path.stat().st_mtime_ns:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(path, target)
+
+
+def run_inside(top, script):
+    """Run a shell script with @top as its root folder, see inside(); return what it printed."""
+    with inside(top, ["/bin/sh", "-ec", script]) as (words, env):
+        return run(words, env=env)
 
 
 def prepare_lists():

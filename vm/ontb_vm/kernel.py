@@ -49,7 +49,9 @@ make -C /lib/modules/{release}/build M=/ntb INSTALL_MOD_PATH=/out INSTALL_MOD_ST
 \tDEPMOD=true modules_install
 """
 
-RECIPE = cache.hashlib.sha256(repr((KBUILD, BUILD, STOCK, NTB)).encode()).hexdigest()[:8]
+# What modules of others are linked with, kept beside the modules.
+SYMVERS = "Module.symvers"
+RECIPE = cache.hashlib.sha256(repr((KBUILD, BUILD, STOCK, NTB, SYMVERS)).encode()).hexdigest()[:8]
 
 
 def _release(apt, version, series):
@@ -100,6 +102,7 @@ def _compile(builder, release, top, image):
         if missing:
             raise KitError(f"the build left no {', '.join(sorted(missing))}; {text[-2000:]}")
         shutil.copy(place / "tools/testing/selftests/ntb/ntb_test.sh", top / "ntb_test.sh")
+        shutil.copy(place / SYMVERS, top / SYMVERS)
     kbuild.index(builder, top / "modules", release)
 
 
@@ -123,7 +126,7 @@ def _build(series, kind):
 
 
 def prepare(series="6.12", full=False):
-    """The folder of a stock kernel: vmlinuz, modules/RELEASE, ntb_test.sh.
+    """The folder of a stock kernel: vmlinuz, modules/RELEASE, ntb_test.sh, Module.symvers.
 
     A series of the module source is a kernel with our series, which is built if need be.
     """

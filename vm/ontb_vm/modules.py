@@ -50,7 +50,7 @@ def _sources():
 
 
 def _digest(name, kernel_name):
-    total = hashlib.sha256(repr((SETS[name], BUILD, BESIDE, kernel_name, kbuild.RECIPE)).encode())
+    total = hashlib.sha256(repr((SETS[name], BUILD, BESIDE, kernel.SYMVERS, kernel_name, kbuild.RECIPE)).encode())
     for path in _sources():
         total.update(f"{path.relative_to(PACKAGE)}\n".encode() + path.read_bytes())
     return total.hexdigest()[:12]
@@ -69,8 +69,8 @@ def _take(folder, top, name, text):
         raise KitError(f"the build left no {', '.join(sorted(missing))}; {text[-2000:]}")
 
 
-def _compile(builder, name, release, top):
-    """Build the set in the builder's root and copy its modules below @top/updates."""
+def _compile(builder, name, release, top, symvers):
+    """Build the set in the builder's root and copy its modules below @top/updates, and its symbols to @symvers."""
     root = builder / "root"
     with kbuild.folders(root / "set") as (place,):
         shutil.copytree(PACKAGE, place / "ntb-msi", ignore=shutil.ignore_patterns("build"))
@@ -78,6 +78,7 @@ def _compile(builder, name, release, top):
                  f"OUT=/set/build {SETS[name]}")
         text = debian.run_inside(root, BUILD.format(words=words))
         _take(place / f"out/lib/modules/{release}", top, name, text)
+        shutil.copy(place / "build" / kernel.SYMVERS, symvers)
 
 
 def _compile_beside(series, name, release, top, work):
@@ -113,13 +114,13 @@ def _build(series, name, stock, folder):
         else:
             builder = kbuild.prepare(series, release, kernel.KERNELS[series])
             with cache.locked(f"kbuild-{series}"):
-                _compile(builder, name, release, place)
+                _compile(builder, name, release, place, top / kernel.SYMVERS)
                 kbuild.index(builder, top / "modules", release)
     cache.remember(f"modules-{name}-{series}", folder)
 
 
 def prepare(series, name, full=False):
-    """The folder modules/RELEASE of a set."""
+    """The folder modules/RELEASE of a set; for a stock kernel its Module.symvers is two levels above."""
     if name not in SETS:
         raise KitError(f"no set of modules {name}: choose {' or '.join(SETS)}")
     stock = kernel.prepare(series, full)
