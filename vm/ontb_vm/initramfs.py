@@ -7,6 +7,7 @@ Linux Documentation/driver-api/early-userspace/buffer-format.rst), so neither cp
 root's rights are needed for the device node.
 """
 
+import contextlib
 import hashlib
 import os
 import pathlib
@@ -15,25 +16,27 @@ import shutil
 import stat
 import subprocess
 
-from . import cache, debian
+from . import cache, debian, modfile
 from .cache import KitError, say
 
 SCRIPTS = pathlib.Path(__file__).resolve().parent.parent / "guest"
 
 PACKAGES = ("busybox-static", "bash", "kmod", "diffutils", "dropbear-bin", "openssh-client",
-            "pciutils", "pci.ids", "socat")
+            "pciutils", "pci.ids", "socat", "liblzma5", "libzstd1")
 PROGRAMS = {
     "usr/bin/busybox": "bin/busybox", "usr/bin/bash": "bin/bash", "usr/bin/kmod": "bin/kmod",
     "usr/bin/cmp": "bin/cmp", "usr/sbin/dropbear": "sbin/dropbear", "usr/bin/ssh": "bin/ssh",
     "usr/bin/lspci": "bin/lspci", "usr/bin/setpci": "bin/setpci", "usr/bin/socat": "bin/socat",
 }
+# Loaded by kmod when a module is packed so; its program does not name them.
+LIBRARIES = ("liblzma.so.5", "libzstd.so.1")
 KMOD = ("modprobe", "insmod", "rmmod", "lsmod", "depmod", "modinfo")
 DATA = {"usr/share/misc/pci.ids": "usr/share/misc/pci.ids"}
 SCRIPT_FILES = {"init": ("init", 0o755), "inittab": ("etc/inittab", 0o644),
                 "agent": ("sbin/agent", 0o755), "profile": ("etc/profile", 0o644),
                 "ssh_config": ("etc/ssh/ssh_config", 0o644)}
 KIND = "guest-tools"
-RECIPE = hashlib.sha256(repr((PACKAGES, PROGRAMS, DATA, KMOD)).encode()).hexdigest()[:8]
+RECIPE = hashlib.sha256(repr((PACKAGES, PROGRAMS, DATA, KMOD, LIBRARIES)).encode()).hexdigest()[:8]
 
 MODULES = ("virtio_net", "virtio_pci", "switchtec", "ntb_hw_switchtec", "ntb_transport",
            "ntb_netdev", "ntb_tool", "ntb_perf", "ntb_pingpong", "ntb_msi_test", "ntb_irq_test",
@@ -65,6 +68,8 @@ def _copy_programs(root, top):
             place.parent.mkdir(parents=True, exist_ok=True)
             if not place.exists():
                 shutil.copy(library, place)
+    for name in LIBRARIES:
+        shutil.copy(root / "usr/lib/x86_64-linux-gnu" / name, top / "lib/x86_64-linux-gnu" / name)
     (top / "lib64").mkdir()
     shutil.copy(root / debian.LOADER, top / debian.LOADER)
     for name in DATA:
@@ -174,12 +179,15 @@ class Cpio:
         self.add("TRAILER!!!", 0)
 
 
-def _stem(path):
-    return re.sub(r"\.ko(\.\w+)?$", "", os.path.basename(path)).replace("-", "_")
+# Where modules of others are in a guest, below lib/modules/RELEASE.
+OWN_PLACE = "extra"
+# What depmod makes of the modules; without them the guest runs it, see vm/guest/init.
+DEPMOD = ("modules.dep", "modules.alias", "modules.symbols", "modules.softdep", "modules.devname", "modules.weakdep",
+          "modules.builtin.bin", "modules.builtin.alias")
 
 
-def module_files(folder):
-    """Names below @folder (a lib/modules/RELEASE) that the guests need, in any order."""
+def _needs(folder):
+    """{module: [its file, files that it needs]} of a lib/modules/RELEASE, by its modules.dep."""
     try:
         lines = (folder / "modules.dep").read_text(encoding="utf-8").splitlines()
     except OSError as error:
@@ -187,17 +195,77 @@ def module_files(folder):
     needs = {}
     for line in lines:
         name, _, deps = line.partition(":")
-        needs[_stem(name)] = [name, *deps.split()]
-    wanted = [name for name in MODULES if name in needs]
-    return {path for name in wanted for path in needs[name]}
+        needs[modfile.stem(name)] = [name, *deps.split()]
+    return needs
 
 
-def _add_modules(cpio, folder, release):
-    place = f"lib/modules/{release}"
+def _vermagic(folder, needs):
+    """What modules of the kernel say that they are built for, or None where none can be read."""
+    for files in needs.values():
+        with contextlib.suppress(KitError):
+            return modfile.read(folder / files[0]).vermagic
+    return None
+
+
+def _read_fitting(path, vermagic, release):
+    """The module in a file, if it is for the guests' kernel."""
+    module = modfile.read(path)
+    if module.vermagic != vermagic and (vermagic or module.release != release):
+        raise KitError(f"{path}: is for kernel '{module.vermagic}', the guests have '{vermagic or release}'; "
+                       "build it for that one (vm/module, for a stock kernel)")
+    return module
+
+
+def check_own(own, folder, more=dict):
+    """The modules in the files @own and what they need, for a guest with the modules of @folder, a lib/modules/RELEASE.
+
+    KitError says what is no module, what is for another kernel, and which module is missing that
+    one of them needs.  @more: gives {name: file} of modules that are not in @folder.
+    """
+    if not own:
+        return []
+    needs = _needs(folder)
+    vermagic = _vermagic(folder, needs)
+    found = {}
+    for path in own:
+        module = _read_fitting(path, vermagic, folder.name)
+        if module.name in found:
+            raise KitError(f"{path}: is module {module.name}, and so is {found[module.name].path}")
+        found[module.name] = module
+    others = None
+    for module in (todo := list(found.values())):
+        for name in module.depends:
+            if name in found or name in needs:
+                continue
+            others = more() if others is None else others
+            if name not in others:
+                raise KitError(f"{module.path}: needs module {name}, which the guests do not have; give it with --module too")
+            found[name] = _read_fitting(others[name], vermagic, folder.name)
+            todo.append(found[name])
+    return list(found.values())
+
+
+def module_files(folder, own=()):
+    """Names below @folder (a lib/modules/RELEASE) that the guests need, in any order.
+
+    @own: modules that are added to them, or take the place of one of the same name.
+    """
+    needs = _needs(folder)
+    wanted = {name for name in MODULES if name in needs}
+    wanted |= {name for module in own for name in module.depends if name in needs}
+    replaced = {module.name for module in own}
+    return {path for name in wanted for path in needs[name] if modfile.stem(path) not in replaced}
+
+
+def _add_modules(cpio, folder, own):
+    place = f"lib/modules/{folder.name}"
     made = {"lib", ""}
-    names = sorted(module_files(folder)) + [name for name in os.listdir(folder)
-                                            if name.startswith("modules.")]
-    for name in names:
+    stale = [f"{name}{end}" for name in DEPMOD for end in ("", ".bin")] if own else []
+    names = sorted(module_files(folder, own)) + [name for name in os.listdir(folder)
+                                                 if name.startswith("modules.") and name not in stale]
+    files = {name: (folder / name).read_bytes() for name in names}
+    files |= {f"{OWN_PLACE}/{module.name}.ko": module.data for module in own}
+    for name, data in files.items():
         path = f"{place}/{name}"
         parts = path.split("/")[:-1]
         for depth in range(1, len(parts) + 1):
@@ -205,27 +273,30 @@ def _add_modules(cpio, folder, release):
             if parent not in made:
                 made.add(parent)
                 cpio.add(parent, 0o040755)
-        cpio.add(path, 0o100644, (folder / name).read_bytes())
+        cpio.add(path, 0o100644, data)
 
 
-def _fingerprint(tools, modules, extra):
+def _fingerprint(tools, modules, extra, own):
     total = hashlib.sha256(str(tools).encode())
-    for path in [*sorted(SCRIPTS.iterdir()), *sorted(module_files(modules)), *extra]:
+    for path in [*sorted(SCRIPTS.iterdir()), *sorted(module_files(modules, own)), *extra]:
         path = modules / path
         info = os.stat(path)
         total.update(f"{path} {info.st_size} {info.st_mtime_ns}\n".encode())
+    for module in own:
+        total.update(f"{module.name} {hashlib.sha256(module.data).hexdigest()}\n".encode())
     return total.hexdigest()[:12]
 
 
-def prepare(modules, test_script=None):
+def prepare(modules, test_script=None, own=()):
     """An initramfs with the modules of @modules, a lib/modules/RELEASE folder.
 
     @test_script is upstream's ntb_test.sh of that kernel, or None.
+    @own: modules of others, from check_own().
     """
     modules = pathlib.Path(os.path.abspath(modules))
     tools = prepare_tools()
     extra = [pathlib.Path(test_script)] if test_script else []
-    name = f"initramfs-{_fingerprint(tools, modules, extra)}"
+    name = f"initramfs-{_fingerprint(tools, modules, extra, own)}"
     with cache.locked("initramfs"):
         done = cache.cache_dir() / name
         if not done.exists() or cache.check(done):
@@ -241,7 +312,7 @@ def prepare(modules, test_script=None):
                     cpio.add(target, 0o100000 | mode, (SCRIPTS / source).read_bytes())
                 for path in extra:
                     cpio.add("bin/ntb_test.sh", 0o100755, path.read_bytes())
-                _add_modules(cpio, modules, modules.name)
+                _add_modules(cpio, modules, own)
                 cpio.close()
                 out.flush()
         os.utime(done)

@@ -12,7 +12,7 @@ import concurrent.futures
 import re
 import shutil
 
-from . import cache, debian, kbuild, source
+from . import cache, debian, kbuild, modfile, source
 from .cache import KitError, say
 
 KERNELS = {"6.12": debian.RELEASE, "7.3": debian.BACKPORTS}
@@ -64,15 +64,20 @@ def _release(apt, version, series):
     raise KitError(f"linux-image-amd64 {version} of {suite} names no kernel image")
 
 
-def _get_image(apt, release, suite, top):
-    """Unpack kernel, configuration and the stock modules that guests use."""
-    debs = top / ".image"
+def _image_packages(apt, release, suite, folder):
+    """The packages with the kernel and its modules, downloaded into @folder."""
     names = [f"linux-image-{release}"]
     extra = apt.depends(names[0], apt.version(names[0], suite))
     names += [name for name in extra if name in (f"linux-binary-{release}",
                                                  f"linux-modules-{release}")]
+    return apt.download(names, folder, suite, resolve=False)
+
+
+def _get_image(apt, release, suite, top):
+    """Unpack kernel, configuration and the stock modules that guests use."""
+    debs = top / ".image"
     tree = top / ".imageroot"
-    for deb in apt.download(names, debs, suite, resolve=False):
+    for deb in _image_packages(apt, release, suite, debs):
         debian.unpack_some(deb, tree, ("vmlinuz*", "config-*", "modules.builtin*",
                                        "modules.order", *[f"{name}.ko*" for name in STOCK]))
     kernels = [path for path in tree.rglob("vmlinuz*") if path.is_file()]
@@ -83,6 +88,25 @@ def _get_image(apt, release, suite, top):
     shutil.copytree(found, top / f"modules/{release}")
     shutil.rmtree(tree)
     shutil.rmtree(debs)
+
+
+def all_modules(series):
+    """{name: file} of every module of a stock kernel, for what others need of it; 100 MB that are fetched when asked for."""
+    (found,) = (prepare(series) / "modules").iterdir()
+    kind = f"all-modules-{series}"
+    name = f"all-modules-{found.name}"
+    with cache.locked(kind):
+        top = cache.recall(kind)
+        if top is None or top.name != name:
+            apt = debian.prepare_lists()
+            say(f"fetching all modules of kernel {found.name}")
+            with cache.building(name, {"release": found.name}) as temp:
+                for deb in _image_packages(apt, found.name, KERNELS[series], temp / ".image"):
+                    debian.unpack_some(deb, temp, ("*.ko*",))
+                shutil.rmtree(temp / ".image")
+            cache.remember(kind, name)
+            top = cache.recall(kind)
+    return {modfile.stem(path): path for path in top.rglob("*.ko*")}
 
 
 def _compile(builder, release, top, image):
@@ -141,3 +165,20 @@ def prepare(series="6.12", full=False):
             _build(series, kind)
             top = cache.recall(kind)
     return top
+
+
+def release_of(image):
+    """What `uname -r` will say of a bzImage, or None if @image is something else.
+
+    Linux Documentation/arch/x86/boot.rst, "kernel_version".
+    """
+    try:
+        with open(image, "rb") as handle:
+            head = handle.read(0x8000)
+    except OSError as error:
+        raise KitError(f"{image}: cannot be read: {error.strerror}") from error
+    if head[0x202:0x206] != b"HdrS":
+        return None
+    start = int.from_bytes(head[0x20e:0x210], "little")
+    words = head[start + 0x200:].split(b"\0", 1)[0].decode(errors="replace").split() if start else []
+    return words[0] if words else None

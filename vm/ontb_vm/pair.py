@@ -7,7 +7,7 @@ import pathlib
 import shutil
 import tempfile
 
-from . import accel, bridge, guest, initramfs, kernel, modules, qemu
+from . import accel, bridge, guest, initramfs, kernel, modfile, modules, qemu
 from .cache import KitError, say
 
 
@@ -26,31 +26,44 @@ def run_folder(given=None):
     return pathlib.Path(tempfile.mkdtemp(prefix="openntb-", dir=base))
 
 
-def stock_settings(series="6.12", module_set="", **changes):
+def stock_settings(series="6.12", module_set="", own=(), **changes):
     """Settings of a guest with one of Debian's stock kernels, prepared when needed.
 
     @module_set: NTB modules of a set of linux/ntb-msi instead of upstream's alone.
+    @own: files of further modules, see initramfs.check_own().
     """
+    for path in own:
+        modfile.read(path)
     top = kernel.prepare(series)
     if module_set:
         folder = modules.prepare(series, module_set)
     else:
         (folder,) = (top / "modules").iterdir()
-    image = initramfs.prepare(folder, top / "ntb_test.sh")
+    own = initramfs.check_own(own, folder, lambda: kernel.all_modules(series))
+    image = initramfs.prepare(folder, top / "ntb_test.sh", own)
     return guest.Settings(qemu=qemu.prepare(), kernel=str(top / "vmlinuz"),
                           initramfs=str(image), **changes)
 
 
-def own_settings(image, folder=None, archive=None, **changes):
-    """Settings of a guest with the user's kernel, and his modules or his initramfs."""
+def own_settings(image, folder=None, archive=None, own=(), **changes):
+    """Settings of a guest with the user's kernel, and his modules or his initramfs.
+
+    @own: files of further modules, see initramfs.check_own().
+    """
     for path in (image, folder, archive):
         if path and not os.path.exists(path):
             raise KitError(f"{path}: no such file or folder")
     if archive is None:
         if folder is None:
             raise KitError("a kernel of your own needs --modules or --initramfs")
+        folder = pathlib.Path(os.path.abspath(folder))
+        release = kernel.release_of(image)
+        if release and folder.name != release:
+            raise KitError(f"{folder}: its name is not that of the kernel: {image} is {release}, and finds its modules "
+                           f"in lib/modules/{release} only")
+        own = initramfs.check_own(own, folder)
         test = kernel.prepare("6.12") / "ntb_test.sh"
-        archive = initramfs.prepare(folder, test)
+        archive = initramfs.prepare(folder, test, own)
     return guest.Settings(qemu=qemu.prepare(), kernel=str(image), initramfs=str(archive),
                           **changes)
 
