@@ -206,6 +206,27 @@ def test_pair_refuses_modules_in_a_folder_of_another_name(case):
     equal(kernel.release_of(case.write_file("vmlinux", b"\x7fELF")), None)
 
 
+def test_pair_says_which_options_do_not_go_together(case):
+    """As wrong use."""
+    for words, reason in ((["--single", "--loopback"], "choose"), (["--single", "--demo"], "two guests"),
+                          (["--single", "--attach", "1"], "--single has guest 0 only"),
+                          (["--single", "--socket", "a", "--socket", "b"], "once"), (["--socket", "a"], "twice"),
+                          (["--kernel", "x", "--initramfs", "y", "--module", "z"], "put the module into it")):
+        expect_no(case, vm(case, "pair", *words), reason, status=2)
+
+
+def test_single_pair_leaves_port_1_and_gdb_has_a_socket(case):
+    """By the command lines of QEMU."""
+    image = case.write_file("vmlinux", b"\x7fELF")
+    words = ["--kernel", image, "--initramfs", image, "--accel", "tcg", "--print-command"]
+    done = vm(case, "pair", *words, "--single", "--gdb")
+    equal(done.returncode, 0, done.stderr)
+    equal((len(done.stdout.splitlines()), done.stdout.count("port0.sock"), done.stdout.count("port1.sock")), (1, 1, 0))
+    check("guest0.gdb,server=on,wait=off -gdb chardev:gdb" in done.stdout and " nokaslr" in done.stdout, done.stdout)
+    both = vm(case, "pair", *words)
+    equal((len(both.stdout.splitlines()), both.stdout.count("port1.sock"), both.stdout.count("gdb"), both.stdout.count("nokaslr")), (2, 1, 0, 0))
+
+
 def test_module_refuses_a_folder_that_cannot_be_built(case):
     """With folder and reason, before anything is fetched."""
     made = pathlib.Path(case.path("made"))

@@ -16,6 +16,7 @@ FIRST_SPARE = 0x18
 # Address space that firmware keeps free behind a spare port for an endpoint's BARs.
 RESERVE = "mem-reserve=16M,pref64-reserve=32M"
 AGENTS = 2
+SOCKETS = ("console", "qmp", "gdb", *[f"agent{agent}" for agent in range(AGENTS)])
 SIDE_NET = "10.77.0"
 
 
@@ -37,6 +38,7 @@ class Settings:
     spares: int = 0
     append: str = ""
     load: str = ""
+    gdb: bool = False
     extra: tuple = ()
 
 
@@ -53,6 +55,9 @@ def kernel_command_line(settings, name, address, peer):
         # With several processors the first message may target APIC 1, whose address is
         # not aligned to a direct window; the driver's own remedy is a LUT window.
         words.append("ntb_hw_switchtec.use_lut_mws=1")
+    if settings.gdb:
+        # gdb has the addresses of the kernel's file.
+        words.append("nokaslr")
     if settings.append:
         words.append(settings.append)
     return " ".join(words)
@@ -136,6 +141,8 @@ class Guest:
         for agent in range(AGENTS):
             words += ["-chardev", f"socket,id=agent{agent},path={self.path(f'agent{agent}')},"
                       "server=on,wait=off", "-serial", f"chardev:agent{agent}"]
+        if self.settings.gdb:
+            words += ["-chardev", f"socket,id=gdb,path={self.path('gdb')},server=on,wait=off", "-gdb", "chardev:gdb"]
         return [*words, "-qmp", f"unix:{self.path('qmp')},server=on,wait=off"]
 
     def _network_words(self):
@@ -190,7 +197,7 @@ class Guest:
 
     def start(self):
         """Start QEMU and connect to its lines; the guest is still booting then."""
-        for suffix in ("console", "qmp", *[f"agent{agent}" for agent in range(AGENTS)]):
+        for suffix in SOCKETS:
             self.path(suffix).unlink(missing_ok=True)
         if self.network is not None:
             pathlib.Path(self.network[0]).unlink(missing_ok=True)
@@ -282,7 +289,7 @@ class Guest:
         """End QEMU and remove its sockets; return whether it went by itself."""
         clean = process.stop(self.proc)
         self._close_lines()
-        for suffix in ("console", "qmp", *[f"agent{agent}" for agent in range(AGENTS)]):
+        for suffix in SOCKETS:
             self.path(suffix).unlink(missing_ok=True)
         if self.network is not None:
             pathlib.Path(self.network[0]).unlink(missing_ok=True)

@@ -73,7 +73,7 @@ class Plan:
     """How many guests, on which sockets, with which server.
 
     @loopback: one guest with both endpoints.
-    @single: one guest on port 0; the other port is left to somebody else.
+    @single: one guest on port 0; the other port is left to somebody else, see Pair.spare_socket().
     """
 
     loopback: bool = False
@@ -109,6 +109,10 @@ class Pair:
                                        (net[number], net[1 - number])) for number in range(2)]
         for one in self.guests:
             one.urgent = plan.urgent
+
+    def spare_socket(self):
+        """The socket of port 1 when no guest has it, else None."""
+        return self.bridge.socket(1) if self.plan.single and self.bridge else None
 
     def start(self, seconds=180, wait=True):
         """Start the server and the guests; with @wait until all run commands."""
