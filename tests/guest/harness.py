@@ -101,7 +101,7 @@ TESTS = []
 
 
 def test(setup, seconds=300, dirty=False, repeat=False, known=()):
-    """Register a test; its first argument will be the Lab.
+    """Register a test; its first argument will be the Lab, or None if @setup is None: it brings its own guests.
 
     @dirty: guests cannot be used by another test afterwards.
     @repeat: one of the self-test runs that check-repeat repeats.
@@ -282,9 +282,11 @@ class Runner:
 
     def _open(self, setup):
         """Guests with this setup, running."""
-        if self.lab is not None and self.lab.setup == setup:
+        if setup is not None and self.lab is not None and self.lab.setup == setup:
             return self.lab
         self._close(False)
+        if setup is None:
+            return None
         self.lab = Lab(setup, self.options)
         begin = time.monotonic()
         self.lab.start()
@@ -314,6 +316,16 @@ class Runner:
         if "SKIP" not in note:
             print(f"# {name}: {time.monotonic() - begin:.0f} s", flush=True)
 
+    @staticmethod
+    def _after(lab, function):
+        """What is wrong with the guests after a test, or None."""
+        if not function.dirty:
+            lab.unload()
+        faults = lab.kernel_faults(function.known)
+        if faults:
+            return "the kernel's log has:\n" + "\n".join(faults)
+        return "the server ended during the test" if lab.bridge.died() else None
+
     def run_one(self, function, name, fresh=False):
         """Run a test and print its point."""
         begin = time.monotonic()
@@ -323,13 +335,7 @@ class Runner:
                 self._close(False)
             lab = self._open(function.setup)
             function(lab)
-            if not function.dirty:
-                lab.unload()
-            faults = lab.kernel_faults(function.known)
-            if faults:
-                bad = "the kernel's log has:\n" + "\n".join(faults)
-            elif lab.bridge.died():
-                bad = "the server ended during the test"
+            bad = self._after(lab, function) if lab is not None else None
         except Skip as reason:
             self._point(True, name, begin, f" # SKIP {reason}")
             return True
@@ -415,4 +421,4 @@ def main(description, tests=None):
     return 1 if runner.failed else 0
 
 
-__all__ = ["KitError", "Lab", "Setup", "Skip", "console", "expect", "main", "process", "test"]
+__all__ = ["KitError", "Lab", "Setup", "Skip", "TOP", "bad_lines", "console", "expect", "main", "process", "test"]

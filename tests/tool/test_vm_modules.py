@@ -257,5 +257,14 @@ def test_make_gets_the_symbols_and_the_define_of_the_guests_modules(case):
     refused(lambda: ownmodule.made(folder), "sub/x.ko", "has not left it")
 
 
+def test_reload_refuses_what_it_cannot_load(case):
+    """No run, no module, no parameter."""
+    good = case.write_file("mine.ko", module("mine"))
+    expect_no(case, vm(case, "reload", case.folder, good), f"vm/reload: {case.folder}: no running guest there")
+    text = case.write_file("notes.txt", "no module\n")
+    expect_no(case, vm(case, "reload", case.folder, text), text, "no kernel module")
+    expect_no(case, vm(case, "reload", case.folder, good, ";reboot"), ";reboot: no parameter")
+
+
 if __name__ == "__main__":
     tap.main(globals())

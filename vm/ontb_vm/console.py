@@ -4,6 +4,7 @@
 import base64
 import json
 import os
+import random
 import re
 import select
 import socket
@@ -54,7 +55,8 @@ class Agent:
         self.line.setblocking(False)
         self.buffer = b""
         self.boot = None
-        self.number = 0
+        # Not from 0 on: the line may still bring the end of what an earlier user of it has started.
+        self.number = random.randrange(1 << 32)
         self.log = open(log, "ab") if log else None  # pylint: disable=consider-using-with
 
     def close(self):

@@ -16,6 +16,8 @@ FIRST_SPARE = 0x18
 # Address space that firmware keeps free behind a spare port for an endpoint's BARs.
 RESERVE = "mem-reserve=16M,pref64-reserve=32M"
 AGENTS = 2
+# The agent that is left to other processes, see leave_line().
+OTHERS_AGENT = 1
 SOCKETS = ("console", "qmp", "gdb", *[f"agent{agent}" for agent in range(AGENTS)])
 SIDE_NET = "10.77.0"
 
@@ -231,6 +233,11 @@ class Guest:
                 if time.monotonic() > end:
                     raise process.Timeout(f"{self.name}: not up within {seconds:g} s; console:\n"
                                           + self.console_log()[-2000:]) from error
+
+    def leave_line(self):
+        """Let another process have an agent's line from here on, see reload.py; start() takes it back."""
+        while len(self.agents) > OTHERS_AGENT:
+            self.agents.pop().close()
 
     def wait_reboot(self, seconds=120):
         """Wait until the guest has come up once more."""
