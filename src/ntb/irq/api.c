@@ -399,7 +399,7 @@ int ontb_ntb_irq_grant(struct ontb_ntb_irqs *irqs, unsigned int index, unsigned 
 		return -ENOENT;
 	own = &irqs->owns[index];
 	ontb_lock(&irqs->lock);
-	if (own->state == ONTB_OWN_FREEING)
+	if (own->state == ONTB_OWN_FREEING || own->state == ONTB_OWN_RELEASING)
 		ret = -EBUSY;
 	else if (own->state != ONTB_OWN_LIVE || !own->has_msg)
 		ret = -ENOENT;
@@ -451,6 +451,8 @@ int ontb_ntb_irq_free(struct ontb_ntb_irqs *irqs, unsigned int index)
 		own->state = ONTB_OWN_FREEING;
 		own->is_stuck = false;
 		ontb_own_revoke_all(irqs, own);
+	} else if (own->state == ONTB_OWN_RELEASING) {
+		own->is_asked = true;
 	} else {
 		ret = -ENOENT;
 	}
@@ -554,8 +556,10 @@ bool ontb_ntb_irq_is_granted(struct ontb_ntb_irqs *irqs, unsigned int peer, unsi
 
 static void count_own(const struct ontb_ntb_irqs *irqs, const struct ontb_own *own, struct ontb_ntb_irqs_status *status)
 {
-	status->nr_allocated += own->state == ONTB_OWN_LIVE || own->state == ONTB_OWN_FREEING;
-	status->nr_quarantined += own->state == ONTB_OWN_FREEING;
+	bool is_freed = own->state == ONTB_OWN_FREEING || own->state == ONTB_OWN_RELEASING;
+
+	status->nr_allocated += own->state == ONTB_OWN_LIVE || is_freed;
+	status->nr_quarantined += is_freed;
 	status->nr_moving += own->is_moving;
 	for (unsigned int peer = 0; own->nr_holders && peer < irqs->nr_peers; peer++) {
 		enum ontb_grant_state state = ontb_own_of_peer(irqs, own, peer)->state;

@@ -78,16 +78,18 @@ struct ontb_grant {
 
 /**
  * enum ontb_own_state - life of an index
- * @ONTB_OWN_FREE:    Free, or on its way to the pool of free indices.
- * @ONTB_OWN_NEW:     Being allocated.
- * @ONTB_OWN_LIVE:    Can be granted.
- * @ONTB_OWN_FREEING: In quarantine.
+ * @ONTB_OWN_FREE:      Free.
+ * @ONTB_OWN_NEW:       Being allocated.
+ * @ONTB_OWN_LIVE:      Can be granted.
+ * @ONTB_OWN_FREEING:   In quarantine.
+ * @ONTB_OWN_RELEASING: At the end of it: the worker is giving it back, which may fail.
  */
 enum ontb_own_state {
 	ONTB_OWN_FREE,
 	ONTB_OWN_NEW,
 	ONTB_OWN_LIVE,
 	ONTB_OWN_FREEING,
+	ONTB_OWN_RELEASING,
 } __attribute__((packed));
 
 /**
@@ -118,6 +120,7 @@ enum ontb_own_drain {
  * @is_busy:      The worker is at work on it without the lock.
  * @is_queued:    In the worker's list.
  * @is_stuck:     Nobody holds it, but it still has a handler.
+ * @is_asked:     It was freed once more while the worker was giving it back.
  * @is_unsettled: Counted in struct ontb_ntb_irqs.nr_unsettled.
  * @nr_holders:   Peers in another state than ONTB_GRANT_NONE.
  * @nr_pending:   Peers that have not confirmed what they were told.
@@ -138,6 +141,7 @@ struct ontb_own {
 	bool is_busy;
 	bool is_queued;
 	bool is_stuck;
+	bool is_asked;
 	bool is_unsettled;
 	uint8_t nr_holders;
 	uint8_t nr_pending;

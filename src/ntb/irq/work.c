@@ -93,8 +93,8 @@ static void complete_move(struct ontb_ntb_irqs *irqs, struct ontb_own *own) ONTB
 }
 
 /*
- * Nobody holds it: give index, number and vector back. Once they are, somebody else may allocate the index before this
- * thread has the lock again, so the entry is free first; until they are, nobody else gets it.
+ * Nobody holds it: give index, number and vector back. Once they are, somebody else may have allocated the index before this
+ * thread has the lock again; until they are, nobody else gets it.
  */
 static void release(struct ontb_ntb_irqs *irqs, struct ontb_own *own) ONTB_MUST_HOLD(irqs->lock)
 {
@@ -102,19 +102,27 @@ static void release(struct ontb_ntb_irqs *irqs, struct ontb_own *own) ONTB_MUST_
 	const struct ontb_ntb_irq_events *events = irqs->config.events;
 	int ret;
 
-	own->state = ONTB_OWN_FREE;
+	own->state = ONTB_OWN_RELEASING;
+	own->is_asked = false;
 	ontb_unlock(&irqs->lock);
 	ret = ontb_msi_free_range(irqs->msi, irqs->config.slot, index, 1);
-	if (!ret && events && events->freed)
-		events->freed(irqs->config.client, irqs, index);
 	ontb_lock(&irqs->lock);
-	if (!ret)
+	if (ret) {
+		own->state = ONTB_OWN_FREEING;
+		own->is_stuck = !own->is_asked;
+		if (own->is_stuck)
+			ontb_log(ONTB_LOG_NOTICE,
+				 "%s: index %u stays in quarantine until it is freed once more: it still has a handler",
+				 ontb_ntb_name(irqs->ntb), index);
 		return;
-	ontb_log(ONTB_LOG_NOTICE,
-		 "%s: index %u stays in quarantine until it is freed once more: it still has a handler",
-		 ontb_ntb_name(irqs->ntb), index);
-	own->state = ONTB_OWN_FREEING;
-	own->is_stuck = true;
+	}
+	if (own->state == ONTB_OWN_RELEASING)
+		own->state = ONTB_OWN_FREE;
+	if (!events || !events->freed)
+		return;
+	ontb_unlock(&irqs->lock);
+	events->freed(irqs->config.client, irqs, index);
+	ontb_lock(&irqs->lock);
 }
 
 /* Return: False if it has to be tried again later. */
