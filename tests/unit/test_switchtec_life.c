@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "base/log.h"
 #include "hw/switchtec/regs.h"
 
 #define ALL_ONES UINT64_MAX
@@ -316,6 +317,28 @@ static void reset_shows_as_an_event_of_the_partition(void **state)
 	rig_close(&rig);
 }
 
+/* A guest that resets its function, or has it reset, as fast as it can. */
+static void hosts_that_are_lost_again_and_again_fill_no_log(void **state)
+{
+	struct rig rig;
+
+	(void)state;
+	setup(&rig, 2);
+	ontb_log_set_level(ONTB_LOG_INFO);
+	rig_log_start();
+	for (unsigned int i = 0; i < 1000; i++) {
+		rig_reset(&rig, 0);
+		rig_enable(&rig, 0);
+		assert_int_equal(rig_open_lut(&rig, 0, 0, RIG_RAM_BASE), 1);
+	}
+	/* The first is there, and what it says is counted on. */
+	assert_in_range(rig_log_count(), 1, 200);
+	assert_non_null(strstr(rig_log_last(), "port 0: 1 windows into its host closed"));
+	rig_log_stop();
+	ontb_log_set_level(ONTB_LOG_NOTICE);
+	rig_close(&rig);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -332,6 +355,7 @@ int main(void)
 		cmocka_unit_test(link_is_up_while_both_drivers_say_so),
 		cmocka_unit_test(pff_link_bit_shows_whether_a_host_is_there),
 		cmocka_unit_test(reset_shows_as_an_event_of_the_partition),
+		cmocka_unit_test(hosts_that_are_lost_again_and_again_fill_no_log),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);

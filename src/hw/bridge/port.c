@@ -31,7 +31,7 @@ void ontb_port_fault(struct ontb_port *port, const char *fmt, ...)
 	ontb_lock(&port->error_lock);
 	memcpy(port->last_error, text, sizeof(text));
 	ontb_unlock(&port->error_lock);
-	ontb_log_limited(&port->fault_limit, ONTB_LOG_NOTICE, "port %u: %s", port->idx, text);
+	ontb_log_limited(&port->log_limit, ONTB_LOG_NOTICE, "port %u: %s", port->idx, text);
 }
 
 static void trace_vector(const struct ontb_port *port, unsigned int vector, const char *name)

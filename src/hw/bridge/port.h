@@ -62,7 +62,7 @@ struct ontb_port_counters {
  * @nr_blocked:      Writes to this host's interrupt addresses that the guard blocked.
  * @nr_messages:     Messages received.
  * @nr_interrupts:   Vectors raised.
- * @fault_limit:     Rate of log lines about this host.
+ * @log_limit:       Rate of log lines about this host.
  * @error_lock:      Leaf lock of @last_error.
  * @last_error:      Text of the last fault.
  */
@@ -88,7 +88,7 @@ struct ontb_port {
 	_Atomic uint64_t nr_blocked;
 	_Atomic uint64_t nr_messages;
 	_Atomic uint64_t nr_interrupts;
-	struct ontb_ratelimit fault_limit;
+	struct ontb_ratelimit log_limit;
 	struct ontb_lock error_lock;
 	char last_error[ONTB_STATUS_TEXT];
 };
