@@ -50,6 +50,6 @@ void ontb_link_lost(struct ontb_port *port)
 	ontb_doorbell_reset(port);
 	bridge->model->host_lost(port);
 	if (nr_closed)
-		ontb_log_limited(&port->log_limit, ONTB_LOG_INFO, "port %u: %u windows into its host closed",
-				 port->idx, nr_closed);
+		ontb_log_limited(&port->log_limit, ONTB_LOG_INFO, "port %u: %u windows into its host closed", port->idx,
+				 nr_closed);
 }
