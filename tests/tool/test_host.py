@@ -204,7 +204,7 @@ def test_lines_of_the_documentation_work_when_pasted(case):
     check("openntb serve" in lines and "trigger" in lines, lines)
     os.chmod(case.write_file("socat", SOCAT), 0o755)
     path = f"{case.folder}:{os.path.dirname(case.program)}:{os.environ['PATH']}"
-    done = subprocess.run(["timeout", "-k", "5", str(tap.DEADLINE_S), "bash", "-m"], check=False, text=True,
+    done = subprocess.run(["timeout", "-k", "5", str(tap.DEADLINE_S), "bash"], check=False, text=True,
                           input=lines.replace("/tmp/", f"{case.folder}/"), env=dict(os.environ, PATH=path),
                           stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     equal(done.returncode, 0, done.stderr)
