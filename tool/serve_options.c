@@ -23,6 +23,7 @@ enum option_id {
 	OPT_SOCKET_DIR,
 	OPT_SOCKET_MODE,
 	OPT_INTERRUPT_RANGE,
+	OPT_MEMORY_ON_DISK,
 	OPT_TRACE,
 	OPT_LOG_LEVEL,
 	OPT_FIRST_NUMBER,
@@ -81,6 +82,7 @@ static const struct option option_names[] = {
 	{ "bar4-size", required_argument, NULL, OPT_BAR4_SIZE },
 	{ "device-id", required_argument, NULL, OPT_DEVICE_ID },
 	{ "interrupt-range", required_argument, NULL, OPT_INTERRUPT_RANGE },
+	{ "memory-on-disk", no_argument, NULL, OPT_MEMORY_ON_DISK },
 	{ "completion-timeout", required_argument, NULL, OPT_COMPLETION_TIMEOUT },
 	{ "hold-doorbells-after-message", required_argument, NULL, OPT_HOLD_DOORBELLS },
 	{ "trace", required_argument, NULL, OPT_TRACE },
@@ -111,6 +113,9 @@ static const char usage[] = "usage: openntb serve [OPTION...]\n"
 			    "  --interrupt-range BASE+SIZE\n"
 			    "                          guest addresses that take interrupts, or \"none\"\n"
 			    "                          (default 0xfee00000+0x100000, as on x86)\n"
+			    "  --memory-on-disk        take guest memory that is a file on any filesystem; peers\n"
+			    "                          then wait for that filesystem (default: only memfd,\n"
+			    "                          tmpfs and hugetlbfs)\n"
 			    "  --completion-timeout MS wait for a guest's memory before a read gives all\n"
 			    "                          ones (default 2000)\n"
 			    "\n"
@@ -282,6 +287,9 @@ static int store_text(int id, const char *text, struct ontb_serve_options *optio
 		return parse_socket_mode(text, options);
 	case OPT_INTERRUPT_RANGE:
 		return parse_interrupt_range(text, options);
+	case OPT_MEMORY_ON_DISK:
+		options->wire.memory_on_disk = true;
+		return 0;
 	case OPT_TRACE:
 		options->trace_path = text;
 		return 0;

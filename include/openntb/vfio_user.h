@@ -27,6 +27,8 @@ struct ontb_vfio_user_server;
  * @interrupt_base:        First address of the range that is reachable without a mapping: writes to it become DMA write
  *                         messages, so that the client's interrupt controller or IOMMU decides.
  * @interrupt_size:        Bytes of that range; 0 switches it off.
+ * @memory_on_disk:        Take files of any filesystem for memory. An access then waits as long as that filesystem takes to read a page,
+ *                         whoever makes it; on one that a client's user serves, such as FUSE, that is up to this user.
  * @write_multiple:        Offer REGION_WRITE_MULTI, several posted writes in one message.
  * @socket_mode:           Permission bits of the sockets.
  * @trace:                 Where events go, see ontb_trace_open(), or NULL. The caller's, outlives the server.
@@ -38,6 +40,7 @@ struct ontb_vfio_user_config {
 	uint64_t completion_timeout_ns;
 	uint64_t interrupt_base;
 	uint64_t interrupt_size;
+	bool memory_on_disk;
 	bool write_multiple;
 	unsigned int socket_mode;
 	struct ontb_trace *trace;

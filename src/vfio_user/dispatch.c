@@ -113,6 +113,9 @@ static int handle_dma_map(struct ontb_conn *conn, const struct ontb_rx_msg *msg,
 		return ontb_refuse(why, -EINVAL, "more than one descriptor");
 	if (msg->fds && msg->fds->nr)
 		fd = msg->fds->fd[0];
+	if (fd >= 0 && !ep->config->memory_on_disk && !ontb_dma_is_memory(fd))
+		return ontb_refuse(why, -EINVAL,
+				   "the descriptor is not a regular file in memory: a memfd, or on tmpfs or hugetlbfs");
 	ret = ontb_dma_range_new(map.flags, map.addr, map.size, fd, map.offset, why, &change.range);
 	if (ret)
 		return ret;

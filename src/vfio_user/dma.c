@@ -5,6 +5,7 @@
 #include "vfio_user/dma.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -45,6 +46,13 @@ void ontb_dma_fini(struct ontb_dma *dma)
 		ontb_dma_range_free(dma->ranges[i]);
 	free(dma->ranges);
 	ontb_dma_init(dma, dma->max_ranges);
+}
+
+/* Only files of tmpfs, of which a memfd is one, and of hugetlbfs have seals. */
+bool ontb_dma_is_memory(int fd)
+{
+	/* What else may be wrong with a descriptor is found out when it is mapped. */
+	return fcntl(fd, F_GET_SEALS) >= 0 || errno != EINVAL;
 }
 
 static size_t file_page_size(int fd)

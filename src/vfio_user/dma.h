@@ -73,6 +73,17 @@ void ontb_dma_init(struct ontb_dma *dma, size_t max_ranges);
 void ontb_dma_fini(struct ontb_dma *dma);
 
 /**
+ * ontb_dma_is_memory() - whether the pages of a file are memory, so that an access never waits for anybody to fetch one
+ * @fd: Descriptor.
+ *
+ * The file's filesystem is not asked anything: one in user space answers when its user likes.
+ *
+ * Context: Any thread. Never blocks.
+ * Return: False if they are on a disk, elsewhere, or if it has no pages.
+ */
+bool ontb_dma_is_memory(int fd);
+
+/**
  * ontb_dma_range_new() - check and map what a client offers
  * @flags:  ONTB_WIRE_MAP_F_READ and ONTB_WIRE_MAP_F_WRITE.
  * @addr:   First address in the client.

@@ -2,11 +2,12 @@
 # SPDX-License-Identifier: BSD-3-Clause OR GPL-2.0-only
 """A host's memory: mapped with and without a descriptor, reached through a window, unmapped again."""
 
+import errno
 import struct
 
 import base
 from base import check, equal
-from client import MAX_XFER, REGION_READ, access, post
+from client import DMA_MAP, MAX_XFER, REGION_READ, access, dma_map, post
 from host import INTERRUPTS, PAGE, Host, Ram, pair
 from server import serve
 
@@ -331,6 +332,16 @@ def test_a_read_over_memory_with_and_without_descriptor(case):
     equal(owner.wait_write(), (PAGE, b"M" * PAGE))
     user.sync()
     equal((ram[PAGE - 2:PAGE], ram[0:2]), (b"AB", b"YZ"))
+
+
+def test_a_file_on_any_filesystem_is_memory_if_that_is_asked_for(case):
+    with open("/proc/self/exe", "rb") as program:
+        owner, _ = pair(case, serve(case))
+        owner.refuse(errno.EINVAL, DMA_MAP, dma_map(1 << 40, PAGE, flags=READ), [program.fileno()])
+        owner, user = pair(case, serve(case, "--memory-on-disk"))
+        owner.map(1 << 40, PAGE, program.fileno(), flags=READ)
+        owner.show(1 << 40, MIB)
+        equal(user.read(4, 0, 4), b"\x7fELF")
 
 
 def test_a_read_that_nobody_answers_ends_with_all_ones(case):

@@ -52,6 +52,8 @@ static int set_option(struct options *options, char *arg)
 		options->config.write_quota = (uint32_t)number;
 	else if (!strcmp(arg, "timeout_ns"))
 		options->config.completion_timeout_ns = number;
+	else if (!strcmp(arg, "memory_on_disk"))
+		options->config.memory_on_disk = number;
 	else if (!strcmp(arg, "write_multiple"))
 		options->config.write_multiple = number;
 	else

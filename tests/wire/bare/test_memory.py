@@ -2,13 +2,16 @@
 # SPDX-License-Identifier: BSD-3-Clause OR GPL-2.0-only
 """Memory of a client, with and without a descriptor, as another host reaches it."""
 
+import errno
 import os
 import struct
+import subprocess
 import sys
+import tempfile
 
 import wirelib
 from wirelib import (BAR0, BAR2, DMA_MAP, DMA_WRITE, F_NO_REPLY, F_REPLY, INTERRUPT, MAP_R, PAGE, REG_ERROR,
-                     REGION_READ, REGION_WRITE, check, equal, map_body, message, read_body, write_body)
+                     REGION_READ, REGION_WRITE, check, equal, map_body, message, read_body, write_body, Skip)
 
 
 def test_window_reaches_the_other_hosts_memory(case):
@@ -42,6 +45,49 @@ def test_access_across_two_mappings(case):
     client.write(BAR2, PAGE - 2, b"abcd")
     equal((one.view[-2:], two.view[:2]), (b"ab", b"cd"), "written")
     equal(client.read(BAR2, PAGE - 3, 6), b"\0abcd\0", "read")
+
+
+def file_on_disk(case):
+    """A file on a filesystem that is not memory."""
+    for folder in (os.path.dirname(os.path.abspath(case.program)), "/var/tmp", "/tmp"):
+        kind = subprocess.run(["stat", "-f", "-c", "%T", folder], check=True, capture_output=True, text=True).stdout
+        if kind.strip() in ("tmpfs", "hugetlbfs"):
+            continue
+        handle = case.stack.enter_context(tempfile.TemporaryFile(dir=folder))
+        handle.truncate(PAGE)
+        return handle.fileno()
+    raise Skip("all folders are in memory")
+
+
+def test_a_file_on_disk_is_no_memory(case):
+    client = case.client()
+    client.expect_error(client.request(DMA_MAP, map_body(0, PAGE), [file_on_disk(case)]), errno.EINVAL)
+    case.server.wait_log(r"DMA_MAP .*: the descriptor is not a regular file in memory")
+    client.window(0, 0)
+    equal(client.read(BAR2, 0, 8), b"\xff" * 8, "read")
+
+
+def test_a_file_on_disk_is_memory_if_wanted(case):
+    case.serve(memory_on_disk=1)
+    client = case.client()
+    fd = file_on_disk(case)
+    client.map(0, PAGE, fd)
+    client.window(0, 0)
+    client.write(BAR2, 8, b"disk")
+    equal(os.pread(fd, 4, 8), b"disk", "written")
+
+
+def test_memory_on_tmpfs_need_not_be_a_memfd(case):
+    try:
+        handle = case.stack.enter_context(tempfile.TemporaryFile(dir="/dev/shm"))
+    except OSError as error:
+        raise Skip(f"no /dev/shm: {error}") from None
+    handle.truncate(PAGE)
+    client = case.client()
+    client.map(0, PAGE, handle.fileno())
+    client.window(0, 0)
+    client.write(BAR2, 8, b"tmp.")
+    equal(os.pread(handle.fileno(), 4, 8), b"tmp.", "written")
 
 
 def test_nothing_mapped_reads_as_ones_and_drops_writes(case):
