@@ -235,6 +235,17 @@ static int plug_bridge(const struct host_words *words, struct running *running)
 	return ret;
 }
 
+/* The command line, as soon as it is known what the bridge has. */
+static int check_words(const struct host_words *words, struct ontb_host *host)
+{
+	unsigned int nr = ontb_host_nr_ntbs(host) ? ontb_ntb_nr_windows(ontb_host_ntb(host, 0)) : 0;
+
+	if (!nr || words->window == ANY_WINDOW || words->window < nr)
+		return 0;
+	ontb_tool_error("host: --window %u: give a number from 0 to %u", words->window, nr - 1);
+	return -ERANGE;
+}
+
 static int boot(const struct host_words *words, struct running *running)
 {
 	const struct ontb_host_config config = {
@@ -244,10 +255,15 @@ static int boot(const struct host_words *words, struct running *running)
 	};
 	int ret = ontb_host_boot(&config, &running->host);
 
+	if (!ret && check_words(words, running->host))
+		return -ERANGE;
 	if (!ret)
 		ret = peer_irqs_new(running->host, words->kind, words->nr_irqs,
 				    words->window == ANY_WINDOW ? -1 : (int)words->window, &running->irqs);
-	if (ret)
+	if (ret == -ENOSPC)
+		ontb_tool_error("host: %s: does not boot: no room for --irqs %u: give fewer, or more --cpus",
+				words->name, words->nr_irqs);
+	else if (ret)
 		ontb_tool_error("host: %s: does not boot: %s", words->name, ontb_strerror(ret));
 	return ret;
 }

@@ -18,7 +18,8 @@
 #include "tool/verbs.h"
 
 #define TIMEOUT_S 5
-#define MAX_REPLY (16U << 20)
+/* A list of all interrupts that hosts of 256 CPUs can have has about 100 MB. */
+#define MAX_REPLY (128U << 20)
 #define FIRST_BUF (64U << 10)
 
 static int connect_to(const char *path, int *out)
@@ -96,7 +97,7 @@ static int receive_line(int fd, char **out, size_t *out_len)
 			char *bigger;
 
 			if (size >= MAX_REPLY) {
-				ret = -EPROTO;
+				ret = -EFBIG;
 				goto free_buf;
 			}
 			bigger = realloc(buf, size * 2);
@@ -158,7 +159,8 @@ int ontb_control_ask(const char *path, const char *request, struct json_object *
 		ret = receive_line(fd, &line, &len);
 	(void)close(fd);
 	if (ret) {
-		ontb_tool_error("%s: no reply: %s", path, ontb_strerror(ret));
+		ontb_tool_error("%s: no reply: %s", path,
+				ret == -EFBIG ? "it is longer than 128 MiB" : ontb_strerror(ret));
 		return ret;
 	}
 	ret = parse_reply(path, line, len, out);

@@ -186,10 +186,18 @@ static void forget_peer(struct linux_msi *msi)
 	ontb_unlock(&msi->lock);
 }
 
+/* One scratchpad has the number, two are for each. */
+static unsigned int room_for_irqs(struct ontb_ntb *ntb)
+{
+	unsigned int nr_spads = ontb_ntb_spad_count(ntb);
+
+	return nr_spads ? (nr_spads - 1) / 2 : 0;
+}
+
 /* A peer that tells more than scratchpads can hold is not believed. */
 static void learn(struct linux_msi *msi)
 {
-	unsigned int max = (ontb_ntb_spad_count(msi->ntb) - 1) / 2;
+	unsigned int max = room_for_irqs(msi->ntb);
 	struct theirs *theirs;
 	uint32_t nr;
 
@@ -293,12 +301,17 @@ int linux_msi_new(struct ontb_host *host, unsigned int nr_irqs, int window, stru
 
 	if (!ntb)
 		return -ENOLINK;
-	if (!nr_irqs || 2 * nr_irqs + 1 > ontb_ntb_spad_count(ntb))
+	if (!nr_irqs || nr_irqs > room_for_irqs(ntb)) {
+		ontb_log(ONTB_LOG_ERROR, "%s: %u interrupts: its scratchpads have room for 1 to %u", ontb_ntb_name(ntb),
+			 nr_irqs, room_for_irqs(ntb));
 		return -EINVAL;
+	}
 	if (window < 0)
 		window = (int)ontb_ntb_nr_windows(ntb) - 1;
-	if ((unsigned int)window >= ontb_ntb_nr_windows(ntb))
+	if ((unsigned int)window >= ontb_ntb_nr_windows(ntb)) {
+		ontb_log(ONTB_LOG_ERROR, "%s: there is no window %d", ontb_ntb_name(ntb), window);
 		return -ERANGE;
+	}
 	msi = calloc(1, sizeof(*msi));
 	if (!msi)
 		return -ENOMEM;

@@ -243,7 +243,7 @@ def test_status_that_cannot_be_written_is_a_failure(case):
 def test_status_copes_with_a_server_that_talks_nonsense(case):
     path = case.path("control.sock")
     for reply in (b"", b"half", b"\n", b"[]\n", b"{}\n", b'{"ok":false}\n', b'{"ok":true}\n',
-                  b'{"ok":true,"ports":7}\n', b'{"ok":true,"ports":[7]}\n', b"x" * (17 << 20)):
+                  b'{"ok":true,"ports":7}\n', b'{"ok":true,"ports":[7]}\n', b"x" * (129 << 20)):
         with socket.socket(socket.AF_UNIX) as listener:
             listener.bind(path)
             listener.listen(1)
@@ -263,6 +263,7 @@ def test_status_copes_with_a_server_that_talks_nonsense(case):
             continue
         equal(proc.returncode, 1, repr(reply[:30]))
         check(err.startswith("openntb: ") and path in err, err)
+        check(("longer than 128 MiB" in err) == (len(reply) > 128 << 20), err)
 
 
 def test_watch_repeats_until_the_server_ends(case):

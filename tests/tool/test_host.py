@@ -188,6 +188,30 @@ def test_as_much_as_there_can_be(case):
         equal(host.proc.wait(tap.DEADLINE_S), 0, host.errors())
 
 
+def test_window_that_the_bridge_does_not_have(case):
+    server = case.serve()
+    for peer in ("openntb", "linux", "linux-grants"):
+        done = case.run("host", "--socket", server.path("port0.sock"), "--peer", peer, "--window", "500")
+        equal(done.returncode, 1, peer)
+        check(re.search(r"--window 500: give a number from 0 to [0-9]+", done.stderr), f"{peer}: {done.stderr}")
+
+
+def test_more_interrupts_than_cpus_have_vectors(case):
+    server = case.serve()
+    done = case.run("host", "--socket", server.path("port0.sock"), "--irqs", "1000")
+    equal(done.returncode, 1)
+    check("--irqs 1000" in done.stderr and "--cpus" in done.stderr, done.stderr)
+
+
+def test_list_of_very_many_interrupts(case):
+    server = case.serve()
+    # With counts for 256 CPUs each, 20 MB as JSON.
+    host = Host(case, server, 0, "--cpus", "256", "--irqs", "25000")
+    done = case.run("irqs", "--socket-dir", host.folder)
+    equal(done.returncode, 0, done.stderr)
+    equal(len(re.findall(r"^.*\bNTB-0000", done.stdout, re.M)), 25000)
+
+
 # As much of socat as the documentation needs.
 SOCAT = """#!/usr/bin/env python3
 import socket, sys
