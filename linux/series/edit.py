@@ -124,11 +124,16 @@ class Tree:
 
 
 def span(name, text, what):
-    """The half-open range of a definition in C text.
+    """The half-open range of a definition in C text, or of an option in that of Kconfig.
 
     @what is "enum NAME", "struct NAME" or the name of a function; "enum after PATTERN" is
-    the anonymous enumeration that follows a comment.
+    the anonymous enumeration that follows a comment.  In a Kconfig file it is "config NAME".
     """
+    if what.startswith("config "):
+        option = re.search(rf"^{what}\n(?:[ \t].*\n|\n)*", text, re.M)
+        if not option:
+            raise EditError(f"{name}: expected an option {what[7:]}, found none")
+        return option.start(), option.end()
     if what.startswith("enum after "):
         begin = re.search(re.escape(what[11:]) + r"[\s\S]*?^enum \{$", text, re.M)
     elif what.split()[0] in ("enum", "struct"):

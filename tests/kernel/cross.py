@@ -18,7 +18,7 @@ MODULE = pathlib.Path(__file__).resolve().parent.parent.parent / "linux/ntb-msi"
 
 # The prefix of each compiler, and what the series changes in drivers/irqchip there.
 ARCHS = {
-    "arm64": ("aarch64-linux-gnu-", ("irq-gic-v2m", "irq-gic-v3-mbi", "irq-gic-its-msi-parent", "irq-msi-lib")),
+    "arm64": ("aarch64-linux-gnu-", ("irq-gic-v2m", "irq-gic-v3-mbi", "irq-msi-lib")),
     "riscv": ("riscv64-linux-gnu-", ("irq-riscv-imsic-platform", "irq-msi-lib")),
 }
 CONFIG = """

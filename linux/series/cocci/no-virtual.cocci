@@ -26,10 +26,15 @@ expression a, e;
 -     || e->pci.msi_attrib.is_virtual
      ) return ...;
 
+// The entry that a driver asks for may be anything.
 @@
-expression e1, e2;
+expression e, count;
 @@
-- e1.pci.msi_attrib.is_virtual = e2;
+- e.pci.msi_attrib.is_virtual = e.msi_index >= count;
++ if (e.msi_index >= count) {
++	ret = -ERANGE;
++	break;
++ }
 
 @@
 expression H, N, F;

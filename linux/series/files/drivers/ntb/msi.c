@@ -13,6 +13,8 @@
  * which passes it on to the peer.
  */
 
+#include <linux/cpu.h>
+#include <linux/cpumask.h>
 #include <linux/export.h>
 #include <linux/interrupt.h>
 #include <linux/io.h>
@@ -28,14 +30,10 @@
 #include <linux/spinlock.h>
 #include <linux/workqueue.h>
 
+#include "msi.h"
+
 /* No client has more interrupts than a device can have doorbell bits */
 #define NTB_MSI_MAX_IRQS	64
-
-/*
- * What a window covers if the hardware allows that. x86 has its messages in
- * a range of this size, other interrupt controllers take less.
- */
-#define NTB_MSI_WINDOW_SIZE	SZ_1M
 
 /**
  * struct ntb_msi_irq - One interrupt and what the peer has to know about it
@@ -77,6 +75,7 @@ struct ntb_msi_mw {
  * @irqs:		All allocated interrupts
  * @base_addr:		First address which the inbound windows reach
  * @end_addr:		First address behind that, 0 without windows
+ * @has_domain:		The interrupt domain of the device exists
  * @immutable:		The messages stay as they are over a change of affinity
  * @quiesced:		The client is about to go, it must not be called anymore
  * @nr_peer_mws:	Number of entries in @peer_mws
@@ -91,11 +90,23 @@ struct ntb_msi {
 	struct list_head	irqs;
 	u64			base_addr;
 	u64			end_addr;
+	bool			has_domain;
 	bool			immutable;
 	bool			quiesced;
 	unsigned int		nr_peer_mws;
 	struct ntb_msi_mw	peer_mws[] __counted_by(nr_peer_mws);
 };
+
+/*
+ * What a window covers if the hardware allows that. On x86 the address of a
+ * message has the CPU or an index into the remapping table in it, on RISC-V
+ * each CPU has a page. A GIC has one register for all messages, and what is
+ * beside it is not for peers.
+ */
+static resource_size_t ntb_msi_window_size(void)
+{
+	return IS_ENABLED(CONFIG_ARM) || IS_ENABLED(CONFIG_ARM64) ? SZ_4K : SZ_1M;
+}
 
 static u64 ntb_msi_msg_addr(const struct msi_msg *msg)
 {
@@ -168,6 +179,31 @@ static bool ntb_msi_get_msg(struct ntb_msi_irq *irq, struct msi_msg *msg)
 	return irq->valid;
 }
 
+/* Whether a peer reaches the interrupt, and finds a CPU there that handles it */
+static bool ntb_msi_is_usable(struct ntb_msi *msi, struct ntb_msi_irq *irq)
+{
+	const struct cpumask *cpus;
+	struct msi_msg msg;
+	u64 addr;
+
+	lockdep_assert_held(&msi->mutex);
+	lockdep_assert_cpus_held();
+
+	if (!ntb_msi_get_msg(irq, &msg))
+		return false;
+
+	/*
+	 * What nobody has requested does not move when its CPU goes offline,
+	 * and after the request the affinity is fixed.
+	 */
+	cpus = irq_get_effective_affinity_mask(irq->map.virq);
+	if (!msi->immutable && !cpumask_empty(cpus) && !cpumask_intersects(cpus, cpu_online_mask))
+		return false;
+
+	addr = ntb_msi_msg_addr(&msg);
+	return addr >= msi->base_addr && addr < msi->end_addr;
+}
+
 /*
  * Bring the client's descriptor of an interrupt up to date. Returns 1 if it
  * changed, 0 if not, or -EFAULT if the peer cannot reach the interrupt.
@@ -185,8 +221,8 @@ static int ntb_msi_update_desc(struct ntb_msi *msi, struct ntb_msi_irq *irq)
 
 	addr = ntb_msi_msg_addr(&msg);
 	if (addr < msi->base_addr || addr >= msi->end_addr) {
-		dev_warn(&msi->ntb->dev, "IRQ %d: message address %#llx is outside of the window [%#llx, %#llx)\n",
-			 irq->map.virq, addr, msi->base_addr, msi->end_addr);
+		dev_warn_ratelimited(&msi->ntb->dev, "IRQ %d: message address %#llx is outside of the window [%#llx, %#llx)\n",
+				     irq->map.virq, addr, msi->base_addr, msi->end_addr);
 		return -EFAULT;
 	}
 
@@ -220,12 +256,36 @@ static void ntb_msi_work(struct work_struct *work)
 		msi->desc_changed(ctx);
 }
 
+static void ntb_msi_clear_trans(struct ntb_dev *ntb, int nr_peers)
+{
+	int peer, widx, ret;
+
+	for (peer = 0; peer < nr_peers; peer++) {
+		widx = ntb_peer_highest_mw_idx(ntb, peer);
+		if (widx < 0)
+			continue;
+		ret = ntb_mw_clear_trans(ntb, peer, widx);
+		if (ret)
+			dev_err(&ntb->dev, "MSI window of peer %d may be open: %d\n", peer, ret);
+	}
+}
+
+static void ntb_msi_close_windows(struct ntb_msi *msi, int nr_peers)
+{
+	lockdep_assert_held(&msi->mutex);
+
+	ntb_msi_clear_trans(msi->ntb, nr_peers);
+	msi->base_addr = 0;
+	msi->end_addr = 0;
+}
+
 /**
  * ntb_msi_quiesce() - Keep interrupts and changes of messages away from a client
  * @ntb:	NTB device context
  *
  * Called by ntb_clear_ctx(). The client frees its data next, but its interrupts
- * are freed by devres only after that.
+ * are freed by devres only after that. They are anybody's then, so peers must
+ * not reach them anymore.
  */
 void ntb_msi_quiesce(struct ntb_dev *ntb)
 {
@@ -235,8 +295,11 @@ void ntb_msi_quiesce(struct ntb_dev *ntb)
 	if (!msi)
 		return;
 
-	scoped_guard(mutex, &msi->mutex)
+	scoped_guard(mutex, &msi->mutex) {
 		msi->quiesced = true;
+		if (msi->end_addr)
+			ntb_msi_close_windows(msi, ntb_peer_port_count(ntb));
+	}
 
 	/* Neither work nor requests do anything from here on, so the list stays as it is */
 	cancel_work_sync(&msi->work);
@@ -253,7 +316,8 @@ static void ntb_msi_release(void *data)
 	unsigned int i;
 
 	cancel_work_sync(&msi->work);
-	pci_ntb_remove_domain(msi->ntb->pdev);
+	if (msi->has_domain)
+		pci_ntb_remove_domain(msi->ntb->pdev);
 
 	for (i = 0; i < msi->nr_peer_mws; i++)
 		iounmap(msi->peer_mws[i].base);
@@ -278,8 +342,11 @@ static void ntb_msi_release(void *data)
  * This function reserves the last N outbound memory windows (where N
  * is the number of peers).
  *
- * Return: Zero on success, otherwise a negative error number. -EOPNOTSUPP
- *	   means that the interrupt controller cannot deliver such interrupts.
+ * It succeeds where the interrupt controller cannot deliver such interrupts,
+ * and ntb_msi_setup_mws() fails then. So both hosts use the same windows, and
+ * this one can trigger interrupts of a peer which has them.
+ *
+ * Return: Zero on success, otherwise a negative error number.
  */
 int ntb_msi_init(struct ntb_dev *ntb, void (*desc_changed)(void *ctx))
 {
@@ -306,14 +373,14 @@ int ntb_msi_init(struct ntb_dev *ntb, void (*desc_changed)(void *ctx))
 	INIT_LIST_HEAD(&msi->irqs);
 	mutex_init(&msi->mutex);
 
-	if (!pci_ntb_create_domain(ntb->pdev, &ntb_msi_template, NTB_MSI_MAX_IRQS)) {
-		ret = -EOPNOTSUPP;
-		goto free_msi;
+	msi->has_domain = pci_ntb_create_domain(ntb->pdev, &ntb_msi_template, NTB_MSI_MAX_IRQS);
+	if (!msi->has_domain) {
+		dev_info(&ntb->dev, "no interrupts from peers: the interrupt controller does not have them\n");
+	} else {
+		msi->immutable = irq_domain_is_msi_immutable(parent);
+		if (!msi_device_has_isolated_msi(dev))
+			dev_info(&ntb->dev, "peers can raise any interrupt of this host through the MSI window\n");
 	}
-
-	msi->immutable = irq_domain_is_msi_immutable(parent);
-	if (!msi_device_has_isolated_msi(dev))
-		dev_info(&ntb->dev, "peers can raise any interrupt of this host through the MSI window\n");
 
 	for (i = 0; i < peers; i++) {
 		struct ntb_msi_mw *mw = &msi->peer_mws[i];
@@ -336,8 +403,8 @@ int ntb_msi_init(struct ntb_dev *ntb, void (*desc_changed)(void *ctx))
 unmap:
 	while (i--)
 		iounmap(msi->peer_mws[i].base);
-	pci_ntb_remove_domain(ntb->pdev);
-free_msi:
+	if (msi->has_domain)
+		pci_ntb_remove_domain(ntb->pdev);
 	mutex_destroy(&msi->mutex);
 	kfree(msi);
 	return ret;
@@ -394,32 +461,47 @@ free_irq:
 	return ERR_PTR(ret);
 }
 
-/* An interrupt that nobody has requested: a new one, or what the window was set up with */
+/*
+ * An interrupt that nobody has requested: what the window was set up with, or a
+ * new one. A window may be too small for all CPUs; what is out of its reach is
+ * kept for the next window, and as each new one is for another CPU where there
+ * is a choice, some more are tried.
+ */
 static struct ntb_msi_irq *ntb_msi_get_unused_irq(struct ntb_msi *msi)
 {
+	unsigned int tries = num_online_cpus();
 	struct ntb_msi_irq *irq;
 
 	lockdep_assert_held(&msi->mutex);
 
+	if (!msi->end_addr)
+		return ERR_PTR(-EFAULT);
+
 	list_for_each_entry(irq, &msi->irqs, node) {
-		if (!irq->desc)
+		if (!irq->desc && ntb_msi_is_usable(msi, irq))
 			return irq;
 	}
 
-	return ntb_msi_alloc_irq(msi);
+	while (tries--) {
+		irq = ntb_msi_alloc_irq(msi);
+		if (IS_ERR(irq) || ntb_msi_is_usable(msi, irq))
+			return irq;
+	}
+
+	dev_warn_ratelimited(&msi->ntb->dev, "no interrupt with a message in the window [%#llx, %#llx)\n",
+			     msi->base_addr, msi->end_addr);
+	return ERR_PTR(-EFAULT);
 }
 
 /* Inbound windows */
 
 static int ntb_msi_find_window(struct ntb_msi *msi, u64 *base, resource_size_t *size)
 {
-	resource_size_t addr_align, size_max, align = 1;
+	resource_size_t addr_align, size_max, align = 1, limit = RESOURCE_SIZE_MAX;
 	struct ntb_dev *ntb = msi->ntb;
 	struct ntb_msi_irq *irq;
 	struct msi_msg msg;
 	int peer, widx, ret;
-
-	*size = NTB_MSI_WINDOW_SIZE;
 
 	for (peer = 0; peer < ntb_peer_port_count(ntb); peer++) {
 		widx = ntb_peer_highest_mw_idx(ntb, peer);
@@ -433,8 +515,11 @@ static int ntb_msi_find_window(struct ntb_msi *msi, u64 *base, resource_size_t *
 			return -ENOSPC;
 
 		align = max(align, addr_align);
-		*size = min(*size, size_max);
+		limit = min(limit, size_max);
 	}
+
+	/* A window that has to be aligned to more reaches more, or not even the message */
+	*size = min(limit, max(align, ntb_msi_window_size()));
 
 	irq = list_first_entry_or_null(&msi->irqs, struct ntb_msi_irq, node);
 	if (!irq)
@@ -459,17 +544,6 @@ static int ntb_msi_find_window(struct ntb_msi *msi, u64 *base, resource_size_t *
 	return 0;
 }
 
-static void ntb_msi_clear_trans(struct ntb_dev *ntb, int nr_peers)
-{
-	int peer, widx;
-
-	for (peer = 0; peer < nr_peers; peer++) {
-		widx = ntb_peer_highest_mw_idx(ntb, peer);
-		if (widx >= 0)
-			ntb_mw_clear_trans(ntb, peer, widx);
-	}
-}
-
 /**
  * ntb_msi_setup_mws() - Initialize the MSI inbound memory windows
  * @ntb:	NTB device context
@@ -485,7 +559,10 @@ static void ntb_msi_clear_trans(struct ntb_dev *ntb, int nr_peers)
  *
  * ntb_msi_init() must be called before this function.
  *
- * Return: Zero on success, otherwise a negative error number.
+ * Return: Zero on success, otherwise a negative error number and no window.
+ *	   -EOPNOTSUPP means that the interrupt controller cannot deliver such
+ *	   interrupts, -EFAULT that the window does not reach one which was
+ *	   requested before.
  */
 int ntb_msi_setup_mws(struct ntb_dev *ntb)
 {
@@ -501,6 +578,8 @@ int ntb_msi_setup_mws(struct ntb_dev *ntb)
 	guard(mutex)(&msi->mutex);
 	if (msi->quiesced)
 		return -ESHUTDOWN;
+	if (!msi->has_domain)
+		return -EOPNOTSUPP;
 
 	ret = ntb_msi_find_window(msi, &base, &size);
 	if (ret)
@@ -512,9 +591,8 @@ int ntb_msi_setup_mws(struct ntb_dev *ntb)
 		if (!ret)
 			ret = ntb_mw_set_trans(ntb, peer, widx, base, round_up(size, size_align));
 		if (ret) {
-			ntb_msi_clear_trans(ntb, peer);
-			msi->base_addr = 0;
-			msi->end_addr = 0;
+			/* Including what this one had before */
+			ntb_msi_close_windows(msi, peer + 1);
 			return ret;
 		}
 	}
@@ -522,8 +600,14 @@ int ntb_msi_setup_mws(struct ntb_dev *ntb)
 	msi->base_addr = base;
 	msi->end_addr = base + size;
 
-	list_for_each_entry(irq, &msi->irqs, node)
-		ntb_msi_update_desc(msi, irq);
+	list_for_each_entry(irq, &msi->irqs, node) {
+		ret = ntb_msi_update_desc(msi, irq);
+		if (ret < 0) {
+			/* The peer would take what it has for an offset into this window */
+			ntb_msi_close_windows(msi, peer);
+			return ret;
+		}
+	}
 
 	return 0;
 }
@@ -539,13 +623,11 @@ void ntb_msi_clear_mws(struct ntb_dev *ntb)
 {
 	struct ntb_msi *msi = ntb->msi;
 
-	ntb_msi_clear_trans(ntb, ntb_peer_port_count(ntb));
 	if (!msi)
 		return;
 
 	guard(mutex)(&msi->mutex);
-	msi->base_addr = 0;
-	msi->end_addr = 0;
+	ntb_msi_close_windows(msi, ntb_peer_port_count(ntb));
 }
 EXPORT_SYMBOL(ntb_msi_clear_mws);
 
@@ -574,6 +656,8 @@ EXPORT_SYMBOL(ntb_msi_clear_mws);
  * descriptor is lost then, but never reaches another interrupt of the client.
  *
  * Return: IRQ number assigned on success, otherwise a negative error number.
+ *	   -EFAULT means that there is no window, or that it does not reach any
+ *	   interrupt that can be had.
  */
 int ntbm_msi_request_threaded_irq(struct ntb_dev *ntb, irq_handler_t handler,
 				  irq_handler_t thread_fn,
@@ -590,6 +674,9 @@ int ntbm_msi_request_threaded_irq(struct ntb_dev *ntb, irq_handler_t handler,
 	guard(mutex)(&msi->mutex);
 	if (msi->quiesced)
 		return -ESHUTDOWN;
+
+	/* From the choice to the request no CPU goes */
+	guard(cpus_read_lock)();
 
 	irq = ntb_msi_get_unused_irq(msi);
 	if (IS_ERR(irq))
@@ -628,19 +715,20 @@ EXPORT_SYMBOL(ntbm_msi_request_threaded_irq);
 int ntb_msi_peer_trigger(struct ntb_dev *ntb, int peer,
 			 struct ntb_msi_desc *desc)
 {
+	u32 offset = READ_ONCE(desc->addr_offset);
 	struct ntb_msi *msi = ntb->msi;
 	struct ntb_msi_mw *mw;
 
 	if (!msi || peer < 0 || peer >= msi->nr_peer_mws)
 		return -EINVAL;
 
-	/* The offset comes from another host */
+	/* The offset comes from another host, and may be another one in a moment */
 	mw = &msi->peer_mws[peer];
-	if (!IS_ALIGNED(desc->addr_offset, sizeof(u32)) ||
-	    mw->size < sizeof(u32) || desc->addr_offset > mw->size - sizeof(u32))
+	if (!IS_ALIGNED(offset, sizeof(u32)) || mw->size < sizeof(u32) ||
+	    offset > mw->size - sizeof(u32))
 		return -EINVAL;
 
-	iowrite32(desc->data, mw->base + desc->addr_offset);
+	iowrite32(desc->data, mw->base + offset);
 
 	return 0;
 }

@@ -1,14 +1,17 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* What the tests of the NTB MSI library replace */
+/* What the MSI library has for the NTB core only */
 
 #ifndef _NTB_MSI_H
 #define _NTB_MSI_H
 
 #include <linux/types.h>
 
-#if IS_ENABLED(CONFIG_KUNIT)
-void __iomem *ntb_msi_map_peer(phys_addr_t addr, resource_size_t size);
-void ntb_msi_unmap_peer(void __iomem *base);
+struct ntb_dev;
+
+#ifdef CONFIG_NTB_MSI
+void ntb_msi_quiesce(struct ntb_dev *ntb);
+#else
+static inline void ntb_msi_quiesce(struct ntb_dev *ntb) {}
 #endif
 
 #endif /* _NTB_MSI_H */

@@ -9,6 +9,7 @@
 
 #include <linux/bitmap.h>
 #include <linux/completion.h>
+#include <linux/cpumask.h>
 #include <linux/device.h>
 #include <linux/interrupt.h>
 #include <linux/irq.h>
@@ -66,12 +67,15 @@ struct fake_window {
  * @fwnode:		Its name
  * @base:		Address of the message of the first interrupt
  * @stride:		How far the addresses of messages are apart
+ * @nr_addrs:		After how many interrupts addresses begin again
+ * @effective:		CPU that interrupts are directed at, none if empty
  * @used:		Allocated interrupts of the parent
  * @nr_allocs:		How many more allocations succeed
  * @nr_peers:		Number of peers
  * @addr_align:		Alignment of inbound windows
  * @size_align:		Alignment of their sizes
  * @size_max:		Their greatest size
+ * @range:		Where messages are, for ntb_msi_window_size()
  * @set_fails_at:	The peer whose window cannot be set, -1 for none
  * @map_fails_at:	The outbound window that has no address, -1 for none
  * @windows:		Inbound windows per peer and index
@@ -95,12 +99,15 @@ struct fake {
 	struct fwnode_handle	*fwnode;
 	u64			base;
 	u64			stride;
+	unsigned int		nr_addrs;
+	struct cpumask		effective;
 	DECLARE_BITMAP(used, FAKE_HWIRQS);
 	int			nr_allocs;
 	int			nr_peers;
 	resource_size_t		addr_align;
 	resource_size_t		size_align;
 	resource_size_t		size_max;
+	resource_size_t		range;
 	int			set_fails_at;
 	int			map_fails_at;
 	struct fake_window	windows[FAKE_PEERS][FAKE_WINDOWS];
@@ -228,11 +235,18 @@ static void fake_unmap(void __iomem *base)
 	fake->nr_mapped--;
 }
 
+static resource_size_t fake_window_size(void)
+{
+	struct fake *fake = kunit_get_current_test()->priv;
+
+	return fake->range;
+}
+
 /* The MSI parent domain */
 
 static u64 fake_addr(struct fake *fake, unsigned long hwirq)
 {
-	return fake->base + hwirq * fake->stride;
+	return fake->base + hwirq % fake->nr_addrs * fake->stride;
 }
 
 static void fake_compose_msi_msg(struct irq_data *data, struct msi_msg *msg)
@@ -276,6 +290,7 @@ static int fake_domain_alloc(struct irq_domain *domain, unsigned int virq, unsig
 	__set_bit(hwirq, fake->used);
 	irq_domain_set_info(domain, virq, hwirq, &fake_chip, fake, handle_simple_irq, NULL, NULL);
 	irq_modify_status(virq, IRQ_NOREQUEST, 0);
+	irq_data_update_effective_affinity(irq_get_irq_data(virq), &fake->effective);
 	return 0;
 }
 
@@ -432,6 +447,7 @@ struct window_case {
 	u64		base;
 	resource_size_t	size;
 	u32		offset;
+	resource_size_t	range;
 };
 
 static const struct window_case window_cases[] = {
@@ -453,6 +469,10 @@ static const struct window_case window_cases[] = {
 	  0xfee01000, SZ_4K, SZ_2M, SZ_2M, 0, 0xfee00000, SZ_2M, 0x1000 },
 	{ "message above 4 GiB",
 	  0x123fee05040ULL, SZ_4K, 1, SZ_2M, 0, 0x123fee00000ULL, SZ_1M, 0x5040 },
+	{ "windows that are aligned to more than the range of messages",
+	  0xfef2c010, SZ_2M, 1, SZ_2M, 0, 0xfee00000, SZ_2M, 0x12c010 },
+	{ "one page for all messages",
+	  0x08090040, SZ_4K, 1, SZ_2M, 0, 0x08090000, SZ_4K, 0x40, SZ_4K },
 	{ "no window",
 	  0xfee00000, SZ_4K, 1, 0, -ENOSPC },
 };
@@ -468,6 +488,8 @@ static void ntb_msi_window(struct kunit *test)
 	fake->addr_align = now->addr_align;
 	fake->size_align = now->size_align;
 	fake->size_max = now->size_max;
+	if (now->range)
+		fake->range = now->range;
 	bind(test);
 	KUNIT_ASSERT_EQ(test, ntb_msi_init(&fake->ntb, fake_desc_changed), 0);
 	KUNIT_EXPECT_EQ(test, ntb_msi_setup_mws(&fake->ntb), now->ret);
@@ -491,8 +513,7 @@ static void ntb_msi_window_fails_for_one_peer(struct kunit *test)
 	start(test);
 	fake->set_fails_at = FAKE_PEERS - 1;
 	KUNIT_EXPECT_EQ(test, ntb_msi_setup_mws(&fake->ntb), -EIO);
-	/* That of the last peer is as it was, as nothing has changed it */
-	KUNIT_EXPECT_FALSE(test, fake->windows[0][FAKE_WINDOWS - 1].is_set);
+	expect_windows(test, false, 0, 0);
 	KUNIT_EXPECT_EQ(test, request(fake, 0), -EFAULT);
 
 	fake->set_fails_at = -1;
@@ -540,7 +561,72 @@ static void ntb_msi_message_outside_of_window(struct kunit *test)
 	fake->size_max = SZ_1M;
 	KUNIT_ASSERT_EQ(test, ntb_msi_setup_mws(&fake->ntb), 0);
 	KUNIT_EXPECT_GT(test, request(fake, 1), 0);
-	KUNIT_EXPECT_EQ(test, bitmap_weight(fake->used, FAKE_HWIRQS), 2);
+	KUNIT_EXPECT_EQ(test, bitmap_weight(fake->used, FAKE_HWIRQS), 1 + num_online_cpus());
+}
+
+static void ntb_msi_next_message_in_window(struct kunit *test)
+{
+	struct fake *fake = test->priv;
+	int ret;
+
+	/* Two CPUs in turn, one of which the window reaches */
+	fake->stride = SZ_64K;
+	fake->nr_addrs = 2;
+	fake->size_max = SZ_64K;
+	start(test);
+	KUNIT_ASSERT_GT(test, request(fake, 0), 0);
+	ret = request(fake, 1);
+	if (num_online_cpus() == 1) {
+		/* One try each */
+		KUNIT_EXPECT_EQ(test, ret, -EFAULT);
+		ret = request(fake, 1);
+	}
+	KUNIT_ASSERT_GT(test, ret, 0);
+	KUNIT_EXPECT_EQ(test, fake->irqs[1].desc.addr_offset, 0);
+	KUNIT_EXPECT_EQ(test, fake->irqs[1].desc.data, 2);
+}
+
+static void ntb_msi_interrupt_of_offline_cpu(struct kunit *test)
+{
+	struct fake *fake = test->priv;
+
+	if (!IS_ENABLED(CONFIG_GENERIC_IRQ_EFFECTIVE_AFF_MASK) || cpu_online(NR_CPUS - 1))
+		kunit_skip(test, "no CPU that an interrupt could be left on");
+
+	/* The window is set up with it, so it is not started */
+	__set_bit(NR_CPUS - 1, cpumask_bits(&fake->effective));
+	start(test);
+	KUNIT_ASSERT_EQ(test, bitmap_weight(fake->used, FAKE_HWIRQS), 1);
+	cpumask_copy(&fake->effective, cpumask_of(0));
+	KUNIT_ASSERT_GT(test, request(fake, 0), 0);
+	KUNIT_EXPECT_EQ(test, fake->irqs[0].desc.data, 1);
+
+	/* The message says where it goes, unless it is the same for all CPUs */
+	unbind(fake);
+	fake->parent->flags |= IRQ_DOMAIN_FLAG_MSI_IMMUTABLE;
+	__set_bit(NR_CPUS - 1, cpumask_bits(&fake->effective));
+	start(test);
+	KUNIT_ASSERT_GT(test, request(fake, 0), 0);
+	KUNIT_EXPECT_EQ(test, fake->irqs[0].desc.data, 0);
+}
+
+static void ntb_msi_message_outside_of_next_window(struct kunit *test)
+{
+	struct fake *fake = test->priv;
+
+	fake->size_max = SZ_64K;
+	start(test);
+	KUNIT_ASSERT_GT(test, request(fake, 0), 0);
+	KUNIT_ASSERT_GT(test, request(fake, 1), 0);
+
+	/* The peer would take the old offset for one into the new window */
+	write_message(&fake->irqs[1], fake->base + SZ_64K, 1);
+	KUNIT_EXPECT_EQ(test, ntb_msi_setup_mws(&fake->ntb), -EFAULT);
+	expect_windows(test, false, 0, 0);
+
+	fake->size_max = SZ_128K;
+	KUNIT_EXPECT_EQ(test, ntb_msi_setup_mws(&fake->ntb), 0);
+	KUNIT_EXPECT_EQ(test, fake->irqs[1].desc.addr_offset, SZ_64K);
 }
 
 /* Allocation */
@@ -719,6 +805,7 @@ static void ntb_msi_clear_ctx_waits(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, irq->desc.addr_offset, 0x40);
 	raise(irq);
 	KUNIT_EXPECT_EQ(test, irq->runs, 1);
+	expect_windows(test, false, 0, 0);
 	KUNIT_EXPECT_EQ(test, request(fake, 1), -ESHUTDOWN);
 	KUNIT_EXPECT_EQ(test, ntb_msi_setup_mws(&fake->ntb), -ESHUTDOWN);
 }
@@ -785,10 +872,6 @@ static void ntb_msi_init_fails(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, ntb_msi_init(&fake->ntb, fake_desc_changed), -EINVAL);
 	fake->nr_peers = FAKE_PEERS;
 
-	fake->parent->msi_parent_ops = &fake_other_parent_ops;
-	KUNIT_EXPECT_EQ(test, ntb_msi_init(&fake->ntb, fake_desc_changed), -EOPNOTSUPP);
-	fake->parent->msi_parent_ops = &fake_parent_ops;
-
 	for (fake->map_fails_at = FAKE_WINDOWS - 1;
 	     fake->map_fails_at >= FAKE_WINDOWS - FAKE_PEERS; fake->map_fails_at--) {
 		KUNIT_EXPECT_EQ(test, ntb_msi_init(&fake->ntb, fake_desc_changed), -EIO);
@@ -805,6 +888,26 @@ static void ntb_msi_init_fails(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, request(fake, 0), -EFAULT);
 	KUNIT_EXPECT_EQ(test, ntb_msi_setup_mws(&fake->ntb), 0);
 	KUNIT_EXPECT_GT(test, request(fake, 0), 0);
+}
+
+static void ntb_msi_no_domain(struct kunit *test)
+{
+	struct ntb_msi_desc desc = { .data = 0x55 };
+	struct fake *fake = test->priv;
+
+	fake->parent->msi_parent_ops = &fake_other_parent_ops;
+	bind(test);
+	/* The peer may have one, and counts windows as we do */
+	KUNIT_ASSERT_EQ(test, ntb_msi_init(&fake->ntb, fake_desc_changed), 0);
+	KUNIT_EXPECT_EQ(test, fake->nr_mapped, FAKE_PEERS);
+	KUNIT_EXPECT_EQ(test, ntb_msi_setup_mws(&fake->ntb), -EOPNOTSUPP);
+	expect_windows(test, false, 0, 0);
+	KUNIT_EXPECT_EQ(test, request(fake, 0), -EFAULT);
+	KUNIT_EXPECT_TRUE(test, bitmap_empty(fake->used, FAKE_HWIRQS));
+	if (IS_ENABLED(CONFIG_INDIRECT_IOMEM))
+		return;
+	KUNIT_EXPECT_EQ(test, ntb_msi_peer_trigger(&fake->ntb, 0, &desc), 0);
+	KUNIT_EXPECT_EQ(test, fake->peer_mem[FAKE_WINDOWS - 1][0], 0x55);
 }
 
 static void fake_release(struct device *dev) { }
@@ -835,11 +938,13 @@ static int ntb_msi_test_init(struct kunit *test)
 
 	fake->base = 0xfee00000;
 	fake->stride = 0x10;
+	fake->nr_addrs = FAKE_HWIRQS;
 	fake->nr_allocs = FAKE_HWIRQS;
 	fake->nr_peers = FAKE_PEERS;
 	fake->addr_align = SZ_4K;
 	fake->size_align = 1;
 	fake->size_max = SZ_2M;
+	fake->range = SZ_1M;
 	fake->set_fails_at = -1;
 	fake->map_fails_at = -1;
 	fake->peer_size = FAKE_BYTES;
@@ -869,6 +974,7 @@ static int ntb_msi_test_init(struct kunit *test)
 	test->priv = fake;
 	kunit_activate_static_stub(test, ntb_msi_map_peer, fake_map);
 	kunit_activate_static_stub(test, ntb_msi_unmap_peer, fake_unmap);
+	kunit_activate_static_stub(test, ntb_msi_window_size, fake_window_size);
 	return 0;
 }
 
@@ -895,6 +1001,9 @@ static struct kunit_case ntb_msi_test_cases[] = {
 	KUNIT_CASE(ntb_msi_window_fails_for_one_peer),
 	KUNIT_CASE(ntb_msi_window_moves),
 	KUNIT_CASE(ntb_msi_message_outside_of_window),
+	KUNIT_CASE(ntb_msi_next_message_in_window),
+	KUNIT_CASE(ntb_msi_interrupt_of_offline_cpu),
+	KUNIT_CASE(ntb_msi_message_outside_of_next_window),
 	KUNIT_CASE_SLOW(ntb_msi_all_interrupts),
 	KUNIT_CASE(ntb_msi_freed_interrupt_is_not_reused),
 	KUNIT_CASE(ntb_msi_allocation_fails),
@@ -905,6 +1014,7 @@ static struct kunit_case ntb_msi_test_cases[] = {
 	KUNIT_CASE(ntb_msi_trigger),
 	KUNIT_CASE(ntb_msi_trigger_out_of_range),
 	KUNIT_CASE(ntb_msi_init_fails),
+	KUNIT_CASE(ntb_msi_no_domain),
 	{}
 };
 

@@ -13,12 +13,14 @@ for that, triggers outside of a window, and failures which leave nothing
 behind.
 
 Mapping the peers' windows becomes two functions which the tests replace,
-as the mapping is not there without hardware.
+as the mapping is not there without hardware. They also replace what the
+size of a window depends on the architecture for.
 
   ./tools/testing/kunit/kunit.py run --kunitconfig=drivers/ntb
 """
 
 MSI = "drivers/ntb/msi.c"
+HEADER = "drivers/ntb/msi.h"
 TEST = "drivers/ntb/test"
 
 MAPPING = """\
@@ -39,6 +41,15 @@ VISIBLE_IF_KUNIT void ntb_msi_unmap_peer(void __iomem *base)
 	iounmap(base);
 }
 EXPORT_SYMBOL_IF_KUNIT(ntb_msi_unmap_peer);
+
+"""
+
+DECLARATIONS = """\
+#if IS_ENABLED(CONFIG_KUNIT)
+void __iomem *ntb_msi_map_peer(phys_addr_t addr, resource_size_t size);
+void ntb_msi_unmap_peer(void __iomem *base);
+resource_size_t ntb_msi_window_size(void);
+#endif
 
 """
 
@@ -64,10 +75,13 @@ def edit(tree):
     tree.replace(MSI, r"ioremap\(", "ntb_msi_map_peer(")
     tree.replace(MSI, r"iounmap\(", "ntb_msi_unmap_peer(", count=2)
     tree.after(MSI, "#include <linux/workqueue.h>",
-               '\n#include <kunit/static_stub.h>\n#include <kunit/visibility.h>\n\n#include "msi.h"\n')
-    tree.before(MSI, r"static u64 ntb_msi_msg_addr\(", MAPPING)
+               "\n#include <kunit/static_stub.h>\n#include <kunit/visibility.h>\n")
+    tree.replace(MSI, r"^static (resource_size_t ntb_msi_window_size\(void\)\n\{\n)",
+                 r"VISIBLE_IF_KUNIT \1\tKUNIT_STATIC_STUB_REDIRECT(ntb_msi_window_size);\n\n")
+    tree.replace(MSI, r"^\}\n\n(?=static u64 ntb_msi_msg_addr\()",
+                 "}\nEXPORT_SYMBOL_IF_KUNIT(ntb_msi_window_size);\n\n" + MAPPING)
     tree.create("drivers/ntb/.kunitconfig")
-    tree.create("drivers/ntb/msi.h")
+    tree.before(HEADER, r"#endif /\* _NTB_MSI_H \*/", DECLARATIONS)
     tree.create(f"{TEST}/ntb_msi_kunit.c")
     tree.append(f"{TEST}/Kconfig", OPTION)
     tree.append(f"{TEST}/Makefile", "obj-$(CONFIG_NTB_MSI_KUNIT_TEST) += ntb_msi_kunit.o\n")

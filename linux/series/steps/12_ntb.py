@@ -32,16 +32,28 @@ The interface for clients stays as it is. What is different behind it:
    the interrupt moves and the peer gets the new message. With interrupt
    remapping the message is immutable and there is no restriction.
 
- - The memory window is aligned to its size and covers the whole range
-   of messages if the hardware allows, but not more than that range.
-   Before, it started with the first message, and was as large as it can
-   be. With several CPUs another message was easily out of reach, or the
-   base was not aligned to what Switchtec hardware wants.
+ - The memory window is aligned to its size and covers the range of
+   messages if the hardware allows: 1 MiB, or a page for a GIC, which has
+   the registers of its command queue not far away. Before, it started
+   with the first message, and was as large as it can be. With several
+   CPUs another message was easily out of reach, or the base was not
+   aligned to what Switchtec hardware wants.
 
- - If a window cannot be set up, those of the other peers are cleared.
-   Before, that loop cleared a wrong one.
+ - If a window cannot be set up, all are cleared. Before, that loop
+   cleared a wrong one. They are also cleared before the interrupts go
+   back to where others get them: when the client gives up its context.
+
+ - If an interrupt is out of reach, others are tried.
 
  - An offset received from a peer is checked against the window.
+
+ - Any NTB driver can have these interrupts, if its IOMMU accepts the
+   requester ID of what comes through the bridge. Before, the driver had
+   to leave vectors to the library, which switchtec alone does.
+
+ - Without an interrupt domain ntb_msi_init() succeeds as before, and
+   setting up the window fails, so that two hosts of which one cannot
+   have such interrupts agree on the windows they use otherwise.
 
 The new interrupts do not appear in the msi_irqs directory in sysfs,
 which tells MSI from MSI-X, neither of which they are.
@@ -60,9 +72,12 @@ def edit(tree):
     tree.expect(OLD, r"^EXPORT_SYMBOL\w*\((\w+)\);", EXPORTS)
     tree.expect(HEADER, r"^\w+ (ntbm?_msi_\w+)\(", EXPORTS)
     tree.install(OLD)
+    tree.create("drivers/ntb/msi.h")
     tree.semantic(CORE, "clear-ctx", 1)
-    # For the core, not for clients.
-    tree.replace(HEADER, r"^\n(?=#else /\* not CONFIG_NTB_MSI \*/$)",
-                 "void ntb_msi_quiesce(struct ntb_dev *ntb);\n\n")
-    tree.before(HEADER, r"#endif /\* CONFIG_NTB_MSI \*/",
-                "\nstatic inline void ntb_msi_quiesce(struct ntb_dev *ntb) {}\n")
+    tree.after(CORE, "#include <linux/pci.h>", '\n#include "msi.h"\n')
+    tree.replace(HEADER, r"^( \* ntb_clear_ctx\(\) [\s\S]*?^ \* device\.\n)",
+                 r"\1 *\n * Waits for what the MSI library has under way: the callback of ntb_msi_init()\n"
+                 r" * and interrupt handlers, so none of these may call this.\n")
+    tree.replace("drivers/ntb/Kconfig", r"(requires an extra memory window and) [\s\S]*?\.$",
+                 r"\1 an\n\t interrupt controller that knows of such interrupts.",
+                 inside="config NTB_MSI")
