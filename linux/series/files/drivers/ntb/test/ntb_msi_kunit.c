@@ -886,6 +886,7 @@ static void ntb_msi_init_fails(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, ntb_msi_init(&fake->ntb, fake_desc_changed), -EBUSY);
 	KUNIT_EXPECT_EQ(test, fake->nr_mapped, FAKE_PEERS);
 	KUNIT_EXPECT_EQ(test, request(fake, 0), -EFAULT);
+	KUNIT_EXPECT_TRUE(test, bitmap_empty(fake->used, FAKE_HWIRQS));
 	KUNIT_EXPECT_EQ(test, ntb_msi_setup_mws(&fake->ntb), 0);
 	KUNIT_EXPECT_GT(test, request(fake, 0), 0);
 }
