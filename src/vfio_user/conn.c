@@ -243,6 +243,8 @@ static void take_down(struct ontb_conn *conn)
 	(void)shutdown(conn->sock, SHUT_RDWR);
 	if (conn->rx.tail != conn->rx.head && !atomic_load(&conn->is_stopped))
 		ontb_conn_kill(conn, "the client left in the middle of a message");
+	/* Here, because to close descriptors may take long; see dispatch.c. */
+	ontb_rx_fini(&conn->rx);
 	if (conn->end_reason[0]) {
 		remember(ep, conn->end_reason);
 		ontb_log_limited(&ep->end_limit, ONTB_LOG_WARNING, "port %u: client %d: disconnected: %s", ep->port_idx,

@@ -394,6 +394,17 @@ static void trace_message(struct ontb_conn *conn, const struct ontb_rx_msg *msg,
 	ontb_trace_emit(conn->ep->trace, &event);
 }
 
+/*
+ * Close what was not kept. A filesystem in user space, which a descriptor may be of, is asked when one of its files is closed, and
+ * answers when it likes; so nobody else waits for this meanwhile.
+ */
+static void close_fds(struct ontb_conn *conn, struct ontb_rx_fds *fds)
+{
+	ontb_conn_leave(conn);
+	ontb_rx_close_fds(fds);
+	ontb_conn_enter(conn);
+}
+
 void ontb_conn_dispatch(struct ontb_conn *conn, struct ontb_rx_msg *msg)
 {
 	const uint64_t start_ns = ontb_unlikely(conn->ep->trace) ? ontb_clock_ns() : 0;
@@ -418,7 +429,7 @@ void ontb_conn_dispatch(struct ontb_conn *conn, struct ontb_rx_msg *msg)
 		}
 	}
 	if (ontb_unlikely(msg->fds))
-		ontb_rx_close_fds(msg->fds);
+		close_fds(conn, msg->fds);
 	if (ontb_unlikely(conn->ep->trace))
 		trace_message(conn, msg, start_ns, ret);
 }

@@ -98,7 +98,7 @@ struct ontb_rx_msg {
 int ontb_rx_init(struct ontb_rx *rx, size_t max_msg) ONTB_MUST_CHECK;
 
 /**
- * ontb_rx_fini() - undo ontb_rx_init() and close descriptors nobody took
+ * ontb_rx_fini() - undo ontb_rx_init() and close descriptors nobody took; may be called again
  * @rx: Buffer.
  */
 void ontb_rx_fini(struct ontb_rx *rx);

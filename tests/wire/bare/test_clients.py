@@ -3,6 +3,7 @@
 """Clients that come and go, lose their memory, flood, or do not read."""
 
 import contextlib
+import errno
 import json
 import os
 import socket
@@ -10,7 +11,8 @@ import struct
 import sys
 
 import wirelib
-from wirelib import (BAR0, BAR2, DEVICE_RESET, DMA_MAP, F_NO_REPLY, F_REPLY, INTERRUPT, IRQ_NONE,
+from fuse import StuckFile
+from wirelib import (BAR0, BAR2, DEVICE_RESET, DMA_MAP, F_NO_REPLY, F_REPLY, GET_INFO, INTERRUPT, IRQ_NONE,
                      IRQ_TRIGGER, PAGE, REG_ATTACHED, REG_ERROR, REG_ERRORS, REG_RAISE, REGION_READ, REGION_WRITE,
                      SET_IRQS, check, equal, irq_body, map_body, message, read_body, wait_for, write_body)
 
@@ -200,6 +202,32 @@ def test_a_stuck_host_does_not_stall_the_server(case):
         c.write(BAR0, 0, struct.pack("<I", i))
         a.write(BAR0, 0, struct.pack("<I", i))
     del b
+
+
+def test_a_descriptor_that_takes_long_to_close_holds_up_nobody_else(case):
+    a, b = case.client(0), case.client(1)
+    file = StuckFile(case)
+    number = a.start(GET_INFO, bytes(16), 0, [file.fd])
+    file.wait_until_closing()
+    b.map(0, PAGE)
+    b.unmap(0, PAGE)
+    check(case.server.status()[0]["connected"], "the client of the descriptor is gone")
+    file.let_go()
+    a.expect_error(a.receive_reply(number), errno.EINVAL)
+
+
+def test_a_descriptor_that_is_left_behind_holds_up_nobody_else(case):
+    a, b = case.client(0), case.client(1)
+    file = StuckFile(case)
+    nr_received = case.server.status()[0]["rx_calls"]
+    a.send(message(SET_IRQS, bytes(20))[:20], [file.fd])
+    wait_for("the descriptor to arrive", lambda: case.server.status()[0]["rx_calls"] > nr_received)
+    a.close()
+    file.wait_until_closing()
+    b.map(0, PAGE)
+    check(case.server.status()[1]["connected"], "the other client is gone")
+    file.let_go()
+    case.client(0).read(BAR0, 0, 4)
 
 
 def test_trace_is_written(case):
