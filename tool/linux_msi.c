@@ -54,6 +54,7 @@ struct theirs {
  * @first:     .
  * @nr_theirs: Interrupts of the peer.
  * @theirs:    They.
+ * @limit:     Of log lines that the peer can cause.
  */
 struct linux_msi {
 	struct ontb_host *host;
@@ -67,6 +68,7 @@ struct linux_msi {
 	uint64_t first;
 	unsigned int nr_theirs;
 	struct theirs *theirs;
+	struct ontb_ratelimit limit;
 };
 
 static enum ontb_irq_return handle(unsigned int virq, void *dev)
@@ -204,8 +206,9 @@ static void learn(struct linux_msi *msi)
 	if (ontb_ntb_peer_spad_read(msi->ntb, 0, 0, &nr) || nr == NONE_YET)
 		return;
 	if (nr > max) {
-		ontb_log(ONTB_LOG_NOTICE, "%s: peer tells %" PRIu32 " interrupts, there is room for %u: ignored",
-			 ontb_ntb_name(msi->ntb), nr, max);
+		ontb_log_limited(&msi->limit, ONTB_LOG_NOTICE,
+				 "%s: peer tells %" PRIu32 " interrupts, there is room for %u: ignored",
+				 ontb_ntb_name(msi->ntb), nr, max);
 		return;
 	}
 	theirs = calloc(nr + 1, sizeof(*theirs));
@@ -220,7 +223,8 @@ static void learn(struct linux_msi *msi)
 	msi->theirs = theirs;
 	msi->nr_theirs = nr;
 	ontb_unlock(&msi->lock);
-	ontb_log(ONTB_LOG_INFO, "%s: peer has %" PRIu32 " interrupts", ontb_ntb_name(msi->ntb), nr);
+	ontb_log_limited(&msi->limit, ONTB_LOG_INFO, "%s: peer has %" PRIu32 " interrupts", ontb_ntb_name(msi->ntb),
+			 nr);
 }
 
 static void link_event(void *client, unsigned int peer)
@@ -234,8 +238,8 @@ static void link_event(void *client, unsigned int peer)
 	}
 	ret = open_window(msi);
 	if (ret) {
-		ontb_log(ONTB_LOG_WARNING, "%s: no window onto the interrupt addresses: %s", ontb_ntb_name(msi->ntb),
-			 ontb_strerror(ret));
+		ontb_log_limited(&msi->limit, ONTB_LOG_WARNING, "%s: no window onto the interrupt addresses: %s",
+				 ontb_ntb_name(msi->ntb), ontb_strerror(ret));
 		return;
 	}
 	tell(msi);

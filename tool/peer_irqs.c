@@ -71,7 +71,8 @@ static void link_changed(void *client, struct ontb_ntb_irqs *ntb_irqs, unsigned 
 {
 	struct peer_irqs *irqs = client;
 
-	ontb_log(ONTB_LOG_NOTICE, "host %s: link to the peer is %s", ontb_host_name(irqs->host), is_up ? "up" : "down");
+	ontb_log_limited(&irqs->limit, ONTB_LOG_NOTICE, "host %s: link to the peer is %s", ontb_host_name(irqs->host),
+			 is_up ? "up" : "down");
 	/* The peer's are gone with the link, without a word about each. */
 	if (!is_up)
 		atomic_store(&irqs->nr_held, 0);
