@@ -88,19 +88,6 @@ static int cpu_is_up(unsigned int cpu)
 	return 0;
 }
 
-/* The first error, if any, of those towards the first @nr_peers peers. */
-static int close_windows(struct ntb_msi *msi, unsigned int nr_peers)
-{
-	unsigned int peer;
-	int ret, first = 0;
-
-	for (peer = 0; peer < nr_peers; peer++) {
-		ret = ntb_msi_window_close(msi, peer);
-		first = first ?: ret;
-	}
-	return first;
-}
-
 static void unmap_peers(struct ntb_msi *msi)
 {
 	unsigned int i;
@@ -134,27 +121,33 @@ unmap:
 	return ret;
 }
 
+/* For ever: what peers may send through a window that is open must not become somebody else's. */
+static void keep_device(struct ntb_msi *msi)
+{
+	dev_err(&msi->ntb->dev, "a window is open: what peers may hold stays, and ntb_msi with it\n");
+	disable_delayed_work_sync(&msi->work);
+	debugfs_remove(msi->debugfs);
+	/* Messages name it to the parent. */
+	get_device(&msi->ntb->pdev->dev);
+	__module_get(THIS_MODULE);
+}
+
 /* The client is gone. Its handles were devres that came later, so they went first; their lines are in quarantine. */
 static void end_device(struct device *dev, void *res)
 {
 	struct ntb_msi *msi = *(struct ntb_msi **)res;
-	int ret = 0;
+	int ret;
 
 	mutex_lock(&devices_lock);
 	list_del(&msi->all);
 	mutex_unlock(&devices_lock);
 	msi->ntb->msi = NULL;
 	mutex_lock(&msi->lock);
-	if (msi->shown)
-		ret = close_windows(msi, msi->nr_peers);
+	ret = ntb_msi_windows_close(msi);
 	mutex_unlock(&msi->lock);
 	ntb_msi_grants_end(msi);
-	if (!list_empty(&msi->grants)) {
-		dev_err(&msi->ntb->dev, "a window cannot be closed (%d): what peers hold stays, and ntb_msi with it\n",
-			ret);
-		disable_delayed_work_sync(&msi->work);
-		debugfs_remove(msi->debugfs);
-		__module_get(THIS_MODULE);
+	if (ret) {
+		keep_device(msi);
 		return;
 	}
 	mutex_lock(&msi->lock);
@@ -310,32 +303,21 @@ static void refresh_descs(struct ntb_msi *msi)
  * Return: 0, or
  *         -EINVAL  not after ntb_msi_init()
  *         -ERANGE  the bridge's windows cannot show the interrupts
- *         other    what the bridge's driver says
+ *         other    what the bridge's driver says; then all windows are closed
  */
 int ntb_msi_setup_mws(struct ntb_dev *ntb)
 {
 	struct ntb_msi *msi = ntb->msi;
-	int peer, idx, ret;
+	int ret;
 
 	if (!msi)
 		return -EINVAL;
 	mutex_lock(&msi->lock);
-	/* Who holds a grant goes on with its offset. */
-	ret = ntb_msi_grants_are_told(msi) ? 0 : ntb_msi_window_choose(msi);
-	if (ret)
-		goto unlock;
-	for (peer = 0; peer < msi->nr_peers; peer++) {
-		idx = ntb_peer_highest_mw_idx(ntb, peer);
-		ret = idx < 0 ? idx : ntb_mw_set_trans(ntb, peer, idx, msi->base, msi->size);
-		if (ret) {
-			close_windows(msi, peer);
-			goto unlock;
-		}
+	ret = ntb_msi_windows_open(msi);
+	if (!ret) {
+		refresh_descs(msi);
+		msi->publish_at = jiffies + msecs_to_jiffies(ntb_msi_quarantine_ms);
 	}
-	msi->shown = true;
-	refresh_descs(msi);
-	msi->publish_at = jiffies + msecs_to_jiffies(ntb_msi_quarantine_ms);
-unlock:
 	mutex_unlock(&msi->lock);
 	return ret;
 }
@@ -345,7 +327,7 @@ EXPORT_SYMBOL_GPL(ntb_msi_setup_mws);
  * ntb_msi_clear_mws() - close the windows onto this host's interrupts
  * @ntb: NTB device.
  *
- * Peers have no grants afterwards, as with ntb_grant_close().
+ * Peers have no grants afterwards, as with ntb_grant_close(). What cannot be closed is tried again when the client goes.
  *
  * Context: Process context, may sleep.
  */
@@ -356,8 +338,7 @@ void ntb_msi_clear_mws(struct ntb_dev *ntb)
 	if (!msi)
 		return;
 	mutex_lock(&msi->lock);
-	if (!close_windows(msi, msi->nr_peers))
-		msi->shown = false;
+	ntb_msi_windows_close(msi);
 	mutex_unlock(&msi->lock);
 }
 EXPORT_SYMBOL_GPL(ntb_msi_clear_mws);

@@ -175,27 +175,20 @@ void ntb_msi_grants_end(struct ntb_msi *msi)
 }
 
 /**
- * ntb_msi_window_close() - close a peer's window; what the peer held is returned by that
+ * ntb_msi_grants_gone() - nothing that a peer stores arrives any more, so all that it held is returned
  * @msi:  Device.
  * @peer: Index of the peer.
  *
- * Context: Process context, may sleep, ->lock is held.
- * Return: 0, or what the bridge's driver says: then it may be open, and nothing is returned.
+ * Context: Process context, ->lock is held.
  */
-int ntb_msi_window_close(struct ntb_msi *msi, unsigned int peer)
+void ntb_msi_grants_gone(struct ntb_msi *msi, unsigned int peer)
 {
 	struct ntb_grant *grant;
-	int idx, ret;
 
 	lockdep_assert_held(&msi->lock);
-	idx = ntb_peer_highest_mw_idx(msi->ntb, peer);
-	ret = idx < 0 ? idx : ntb_mw_clear_trans(msi->ntb, peer, idx);
-	if (ret)
-		return ret;
 	list_for_each_entry(grant, &msi->grants, node)
 		ntb_grant_state_gone(&grant->state, peer);
 	ntb_msi_kick(msi);
-	return 0;
 }
 
 /**
@@ -493,12 +486,12 @@ EXPORT_SYMBOL_GPL(ntb_grant_free);
  *         -EINVAL    not after ntb_msi_init()
  *         -ERANGE    no such peer, or the bridge's windows cannot show the interrupts
  *         -ENOTCONN  the link is down
- *         other      what the bridge's driver says
+ *         other      what the bridge's driver says; then the window is closed, and all grants of the peer are taken back
  */
 int ntb_grant_open(struct ntb_dev *ntb, unsigned int peer)
 {
 	struct ntb_msi *msi = ntb->msi;
-	int idx, ret;
+	int ret;
 
 	if (!msi)
 		return -EINVAL;
@@ -506,13 +499,8 @@ int ntb_grant_open(struct ntb_dev *ntb, unsigned int peer)
 		return -ERANGE;
 	mutex_lock(&msi->lock);
 	ret = msi->size ? 0 : ntb_msi_window_choose(msi);
-	idx = ntb_peer_highest_mw_idx(ntb, peer);
-	if (!ret && idx < 0)
-		ret = idx;
 	if (!ret)
-		ret = ntb_mw_set_trans(ntb, peer, idx, msi->base, msi->size);
-	if (!ret)
-		msi->shown = true;
+		ret = ntb_msi_window_open(msi, peer);
 	mutex_unlock(&msi->lock);
 	return ret;
 }

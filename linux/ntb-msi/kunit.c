@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * KUnit tests of what needs no device: which window is chosen, how handlers run, and what moves do in which order.
+ * KUnit tests of what needs no device: which window is chosen and opened, how handlers run, and what moves do in which order.
  *
- * The files under test are included, so their static functions can be called, and what domain.c does below them is
- * made up here: a line is a Linux interrupt of a made-up chip, whose message names the CPU that it was put onto. Time
+ * The files under test are included, so their static functions can be called; kunit_fake.h makes up what is around them. Time
  * passes when a test says so, and only the test makes steps.
  */
 #include <linux/cpu.h>
@@ -16,285 +15,18 @@
 
 #include "ntb_msi.h"
 
+/* An error that is provoked is counted, so that the log has nothing of it. */
+static void fake_error(struct device *dev);
+#undef dev_err_ratelimited
+#define dev_err_ratelimited(dev, ...) fake_error(dev)
+
 #include "window.c"
 #include "handle.c"
 #include "move.c"
+#include "bridge.c"
+#include "kunit_fake.h"
 
-#define FIRST_ADDR 0xfee00000ULL
-#define HITS	   20000
-#define WORDS	   16
-
-/* Longer than any test takes. */
-unsigned int ntb_msi_quarantine_ms = 600000;
-unsigned int ntb_msi_reserve = 8;
-bool ntb_msi_refuse_moves;
-
-/* A device, its bridge with limits for the last peer, and its client: what that was told, and how its handler ran. */
-struct fake {
-	struct ntb_dev ntb;
-	struct ntb_msi *msi;
-	int nr_peers;
-	resource_size_t addr_align;
-	resource_size_t size_align;
-	resource_size_t size_max;
-	unsigned int nr_lines; /* that may still be made */
-	unsigned int nr_changed;
-	atomic_t runs;
-	atomic_t inside;
-	atomic_t overlaps;
-	struct ntb_msi_line *again; /* occurs while the handler runs */
-	struct ntb_msi_desc desc;
-	u32 words[WORDS];
-};
-
-static u64 addr_of(unsigned int cpu)
-{
-	return FIRST_ADDR + cpu * SZ_4K;
-}
-
-/* What domain.c does for these files. */
-
-static int chip_set_affinity(struct irq_data *data, const struct cpumask *mask, bool force)
-{
-	struct ntb_msi_line *line = irq_data_get_irq_chip_data(data);
-	unsigned int cpu = cpumask_first_and(mask, cpu_online_mask);
-
-	if (ntb_msi_wants_move(line, mask))
-		return IRQ_SET_MASK_OK;
-	irq_data_update_effective_affinity(data, cpumask_of(cpu));
-	line->msg.data = line->hwirq;
-	line->msg.address_lo = line->msi->fixed ? FIRST_ADDR + line->hwirq * 16 : addr_of(cpu);
-	return IRQ_SET_MASK_OK;
-}
-
-static void chip_nothing(struct irq_data *data)
-{
-}
-
-static struct irq_chip fake_chip = {
-	.name = "fake",
-	.irq_mask = chip_nothing,
-	.irq_unmask = chip_nothing,
-	.irq_set_affinity = chip_set_affinity,
-	.flags = IRQCHIP_SKIP_SET_WAKE,
-};
-
-int ntb_msi_line_new(struct ntb_msi *msi, struct ntb_msi_line **out)
-{
-	struct fake *fake = container_of(msi->ntb, struct fake, ntb);
-	struct ntb_msi_line *line;
-	int virq;
-
-	if (!fake->nr_lines)
-		return -ENOSPC;
-	line = kzalloc(sizeof(*line), GFP_KERNEL);
-	if (!line || !zalloc_cpumask_var(&line->deflt, GFP_KERNEL)) {
-		kfree(line);
-		return -ENOMEM;
-	}
-	virq = irq_alloc_desc(NUMA_NO_NODE);
-	if (virq < 0) {
-		free_cpumask_var(line->deflt);
-		kfree(line);
-		return virq;
-	}
-	fake->nr_lines--;
-	line->msi = msi;
-	line->hwirq = msi->nr_lines;
-	line->virq = virq;
-	INIT_LIST_HEAD(&line->node);
-	raw_spin_lock_init(&line->lock);
-	cpumask_copy(line->deflt, cpu_possible_mask);
-	irq_set_chip_and_handler(virq, &fake_chip, handle_simple_irq);
-	irq_set_chip_data(virq, line);
-	irq_modify_status(virq, IRQ_NOREQUEST, 0);
-	msi->lines[msi->nr_lines++] = line;
-	*out = line;
-	return 0;
-}
-
-int ntb_msi_line_compose(struct ntb_msi_line *line)
-{
-	if (line->msi->fixed)
-		line->msg.address_lo = FIRST_ADDR + line->hwirq * 16;
-	return 0;
-}
-
-u64 ntb_msi_line_message(struct ntb_msi_line *line, u32 *data)
-{
-	if (data)
-		*data = line->msg.data;
-	return line->msg.address_lo;
-}
-
-int ntb_msi_line_cpu(struct ntb_msi_line *line)
-{
-	return cpumask_first(irq_data_get_effective_affinity_mask(irq_get_irq_data(line->virq)));
-}
-
-/* There are no grants here, grant_kunit.c has them. */
-unsigned int ntb_msi_confirm_ms;
-
-void ntb_msi_grants_step(struct ntb_msi *msi)
-{
-}
-
-void ntb_msi_grant_message(struct ntb_msi_handle *handle, struct ntb_msi_line *line)
-{
-}
-
-bool ntb_msi_grant_is_settled(const struct ntb_grant *grant)
-{
-	return true;
-}
-
-/* The bridge. */
-
-static int fake_peer_port_count(struct ntb_dev *ntb)
-{
-	return container_of(ntb, struct fake, ntb)->nr_peers;
-}
-
-static int fake_port_number(struct ntb_dev *ntb)
-{
-	return 0;
-}
-
-static int fake_peer_port_number(struct ntb_dev *ntb, int peer)
-{
-	return peer + 1;
-}
-
-static u64 fake_link_is_up(struct ntb_dev *ntb, enum ntb_speed *speed, enum ntb_width *width)
-{
-	return ~0ULL;
-}
-
-static int fake_mw_count(struct ntb_dev *ntb, int peer)
-{
-	return 2;
-}
-
-/* The last peer's window is the one that can do least. */
-static int fake_mw_get_align(struct ntb_dev *ntb, int peer, int idx, resource_size_t *addr_align,
-			     resource_size_t *size_align, resource_size_t *size_max)
-{
-	struct fake *fake = container_of(ntb, struct fake, ntb);
-	bool last = peer == fake->nr_peers - 1;
-
-	*addr_align = last ? fake->addr_align : 1;
-	*size_align = last ? fake->size_align : 1;
-	*size_max = last ? fake->size_max : SZ_1G;
-	return 0;
-}
-
-static const struct ntb_dev_ops fake_ops = {
-	.port_number = fake_port_number,
-	.peer_port_count = fake_peer_port_count,
-	.peer_port_number = fake_peer_port_number,
-	.link_is_up = fake_link_is_up,
-	.mw_count = fake_mw_count,
-	.mw_get_align = fake_mw_get_align,
-};
-
-/* The client. */
-
-static void fake_desc_changed(void *ctx)
-{
-	struct fake *fake = ctx;
-
-	fake->nr_changed++;
-}
-
-static irqreturn_t fake_handler(int irq, void *arg)
-{
-	struct fake *fake = arg;
-	struct ntb_msi_line *again = fake->again;
-
-	if (atomic_inc_return(&fake->inside) > 1)
-		atomic_inc(&fake->overlaps);
-	atomic_inc(&fake->runs);
-	fake->again = NULL;
-	if (again)
-		line_isr(again->virq, again);
-	atomic_dec(&fake->inside);
-	return IRQ_HANDLED;
-}
-
-static void no_work(struct work_struct *work)
-{
-}
-
-static int fake_init(struct kunit *test)
-{
-	struct fake *fake = kunit_kzalloc(test, sizeof(*fake), GFP_KERNEL);
-	struct ntb_msi *msi = kunit_kzalloc(test, struct_size(msi, peer_mws, 1), GFP_KERNEL);
-	unsigned int cpu;
-
-	if (!fake || !msi)
-		return -ENOMEM;
-	fake->nr_peers = 2;
-	fake->addr_align = SZ_4K;
-	fake->size_align = SZ_4K;
-	fake->size_max = SZ_1M;
-	fake->nr_lines = 64;
-	fake->ntb.ops = &fake_ops;
-	fake->ntb.ctx = fake;
-	spin_lock_init(&fake->ntb.ctx_lock);
-	fake->msi = msi;
-	msi->ntb = &fake->ntb;
-	msi->desc_changed = fake_desc_changed;
-	mutex_init(&msi->lock);
-	INIT_LIST_HEAD(&msi->free);
-	INIT_LIST_HEAD(&msi->quarantine);
-	INIT_LIST_HEAD(&msi->handles);
-	INIT_LIST_HEAD(&msi->grants);
-	INIT_DELAYED_WORK(&msi->work, no_work);
-	msi->publish_at = jiffies;
-	msi->nr_peers = 1;
-	msi->peer_mws[0].io = (u32 __iomem *)fake->words;
-	msi->peer_mws[0].size = sizeof(fake->words);
-	msi->cpu_addr = kunit_kcalloc(test, nr_cpu_ids, sizeof(*msi->cpu_addr), GFP_KERNEL);
-	if (!msi->cpu_addr || !zalloc_cpumask_var(&msi->leaving, GFP_KERNEL))
-		return -ENOMEM;
-	for_each_online_cpu(cpu)
-		msi->cpu_addr[cpu] = addr_of(cpu);
-	msi->wq = alloc_workqueue("ntb_msi_kunit", WQ_UNBOUND, 0);
-	if (!msi->wq) {
-		free_cpumask_var(msi->leaving);
-		return -ENOMEM;
-	}
-	fake->ntb.msi = msi;
-	test->priv = fake;
-	return 0;
-}
-
-static void fake_exit(struct kunit *test)
-{
-	struct ntb_msi_handle *handle, *next;
-	struct fake *fake = test->priv;
-	struct ntb_msi *msi;
-	unsigned int i;
-
-	if (!fake)
-		return;
-	msi = fake->msi;
-	/* A test that was aborted has not given it back. */
-	mutex_init(&msi->lock);
-	mutex_lock(&msi->lock);
-	list_for_each_entry_safe(handle, next, &msi->handles, node)
-		ntb_msi_handle_free(handle);
-	for (i = 0; i < msi->nr_lines; i++) {
-		ntb_msi_line_release(msi->lines[i]);
-		irq_free_desc(msi->lines[i]->virq);
-		free_cpumask_var(msi->lines[i]->deflt);
-		kfree(msi->lines[i]);
-	}
-	mutex_unlock(&msi->lock);
-	cancel_delayed_work_sync(&msi->work);
-	destroy_workqueue(msi->wq);
-	free_cpumask_var(msi->leaving);
-}
+#define HITS 20000
 
 /* Everything that waits for its time has waited long enough. */
 static void pass_time(struct ntb_msi *msi)
@@ -474,6 +206,125 @@ static void new_interrupt_is_not_at_offset_0_where_there_is_a_choice(struct kuni
 	KUNIT_ASSERT_EQ(test, fake->msi->base, addr_of(cpu));
 	KUNIT_EXPECT_EQ(test, fake->desc.addr_offset, addr_of(other) - fake->msi->base);
 	mutex_unlock(&fake->msi->lock);
+}
+
+/* Opening and closing. */
+
+static struct fake *two_peers(struct kunit *test)
+{
+	struct fake *fake = test->priv;
+
+	fake->msi->nr_peers = 2;
+	return fake;
+}
+
+static void expect_windows(struct kunit *test, u64 base, resource_size_t size)
+{
+	struct fake *fake = test->priv;
+	unsigned int peer;
+
+	for (peer = 0; peer < 2; peer++) {
+		KUNIT_EXPECT_EQ_MSG(test, fake->windows[peer].base, base, "peer %u", peer);
+		KUNIT_EXPECT_EQ_MSG(test, fake->windows[peer].size, size, "peer %u", peer);
+		KUNIT_EXPECT_EQ_MSG(test, fake->msi->peer_mws[peer].may_be_open, size != 0, "peer %u", peer);
+	}
+}
+
+static void window_is_closed_whatever_signal_its_task_has(struct kunit *test)
+{
+	struct fake *fake = two_peers(test);
+
+	mutex_lock(&fake->msi->lock);
+	KUNIT_ASSERT_EQ(test, ntb_msi_windows_open(fake->msi), 0);
+	expect_windows(test, fake->msi->base, fake->msi->size);
+	fake->nr_interrupts = 1;
+	KUNIT_EXPECT_EQ(test, ntb_msi_windows_close(fake->msi), 0);
+	expect_windows(test, 0, 0);
+	KUNIT_EXPECT_EQ(test, fake->nr_orders, 5);
+	KUNIT_EXPECT_EQ(test, fake->nr_outside, 0);
+	KUNIT_EXPECT_EQ(test, fake->nr_gone[0], 1);
+	KUNIT_EXPECT_EQ(test, fake->nr_gone[1], 1);
+	mutex_unlock(&fake->msi->lock);
+}
+
+static void window_that_cannot_be_closed_is_tried_again(struct kunit *test)
+{
+	struct fake *fake = two_peers(test);
+
+	mutex_lock(&fake->msi->lock);
+	KUNIT_ASSERT_EQ(test, ntb_msi_windows_open(fake->msi), 0);
+	fake->stuck = true;
+	KUNIT_EXPECT_EQ(test, ntb_msi_windows_close(fake->msi), -EIO);
+	expect_windows(test, fake->msi->base, fake->msi->size);
+	KUNIT_EXPECT_EQ(test, fake->nr_errors, 2);
+	KUNIT_EXPECT_EQ(test, fake->nr_gone[0] + fake->nr_gone[1], 0);
+	fake->stuck = false;
+	KUNIT_EXPECT_EQ(test, ntb_msi_windows_close(fake->msi), 0);
+	expect_windows(test, 0, 0);
+	mutex_unlock(&fake->msi->lock);
+}
+
+static void window_that_was_never_open_is_left_alone_and_its_peer_holds_nothing(struct kunit *test)
+{
+	struct fake *fake = two_peers(test);
+
+	mutex_lock(&fake->msi->lock);
+	KUNIT_EXPECT_EQ(test, ntb_msi_windows_close(fake->msi), 0);
+	KUNIT_EXPECT_EQ(test, fake->nr_orders, 0);
+	KUNIT_EXPECT_EQ(test, fake->nr_gone[0], 1);
+	KUNIT_EXPECT_EQ(test, fake->nr_gone[1], 1);
+	mutex_unlock(&fake->msi->lock);
+}
+
+static void failed_opening_leaves_no_window_open(struct kunit *test)
+{
+	struct fake *fake = two_peers(test);
+	int peer;
+
+	mutex_lock(&fake->msi->lock);
+	for (peer = 0; peer < 2; peer++) {
+		fake->refuses = peer;
+		KUNIT_EXPECT_EQ(test, ntb_msi_windows_open(fake->msi), -EIO);
+		expect_windows(test, 0, 0);
+		KUNIT_EXPECT_EQ(test, fake->msi->size, 0);
+	}
+	KUNIT_ASSERT_EQ(test, ntb_msi_window_choose(fake->msi), 0);
+	KUNIT_EXPECT_EQ(test, ntb_msi_window_open(fake->msi, 1), -EIO);
+	expect_windows(test, 0, 0);
+	/* What cannot be closed then is not forgotten. */
+	fake->stuck = true;
+	KUNIT_EXPECT_EQ(test, ntb_msi_windows_open(fake->msi), -EIO);
+	expect_windows(test, fake->msi->base, fake->msi->size);
+	mutex_unlock(&fake->msi->lock);
+}
+
+static void failed_opening_keeps_the_window_that_offsets_are_for(struct kunit *test)
+{
+	struct fake *fake = two_peers(test);
+	struct ntb_msi *msi = fake->msi;
+	unsigned int cpu = cpumask_first(cpu_online_mask);
+	u64 base;
+
+	mutex_lock(&msi->lock);
+	memset(msi->cpu_addr, 0, nr_cpu_ids * sizeof(*msi->cpu_addr));
+	msi->cpu_addr[cpu] = FIRST_ADDR + SZ_64K + 16;
+	KUNIT_ASSERT_EQ(test, ntb_msi_windows_open(msi), 0);
+	base = msi->base;
+	msi->cpu_addr[cpu] = FIRST_ADDR + SZ_128K + 16;
+	fake->refuses = 1;
+	KUNIT_EXPECT_EQ(test, ntb_msi_windows_open(msi), -EIO);
+	KUNIT_EXPECT_EQ(test, msi->base, base);
+	expect_windows(test, 0, 0);
+	fake->refuses = -1;
+	/* Nor does it leave peers that hold a grant. */
+	fake->told = true;
+	KUNIT_EXPECT_EQ(test, ntb_msi_windows_open(msi), 0);
+	expect_windows(test, base, msi->size);
+	fake->told = false;
+	KUNIT_EXPECT_EQ(test, ntb_msi_windows_open(msi), 0);
+	KUNIT_EXPECT_EQ(test, msi->base, base + SZ_64K);
+	expect_windows(test, msi->base, msi->size);
+	mutex_unlock(&msi->lock);
 }
 
 /* Handlers. */
@@ -793,6 +644,11 @@ static struct kunit_case cases[] = { KUNIT_CASE_PARAM(window_is_the_smallest_tha
 				     KUNIT_CASE(window_does_not_leave_a_message_that_peers_have),
 				     KUNIT_CASE(offset_ends_with_the_window),
 				     KUNIT_CASE(new_interrupt_is_not_at_offset_0_where_there_is_a_choice),
+				     KUNIT_CASE(window_is_closed_whatever_signal_its_task_has),
+				     KUNIT_CASE(window_that_cannot_be_closed_is_tried_again),
+				     KUNIT_CASE(window_that_was_never_open_is_left_alone_and_its_peer_holds_nothing),
+				     KUNIT_CASE(failed_opening_leaves_no_window_open),
+				     KUNIT_CASE(failed_opening_keeps_the_window_that_offsets_are_for),
 				     KUNIT_CASE(second_line_lets_the_handler_run_again),
 				     KUNIT_CASE_SLOW(two_lines_at_once_lose_nothing),
 				     KUNIT_CASE(handle_that_is_not_live_does_not_run),

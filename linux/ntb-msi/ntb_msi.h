@@ -5,8 +5,8 @@
  * A *line* is one Linux interrupt of the domain, and so one message. A *handle* is what a client holds: a handler
  * and the message that its peers were told. A handle has one line, its home, whose number the client knows; while
  * it moves to another CPU it has a second one, the stand-in. domain.c makes lines, handle.c gives them to clients,
- * move.c replaces them, window.c says which messages a peer can reach, api.c is the interface of <linux/ntb.h>. grant.c,
- * grant_state.c and held.c are that of ntb_grant.h.
+ * move.c replaces them, window.c says which messages a peer can reach, bridge.c opens and closes the windows for that, api.c
+ * is the interface of <linux/ntb.h>. grant.c, grant_state.c and held.c are that of ntb_grant.h.
  *
  * ntb_msi.lock protects everything that has no other remark. It is a mutex, so all of that is process context.
  */
@@ -159,7 +159,6 @@ struct ntb_msi_handle {
  * @cpu_addr:     Per CPU, the address of messages to it, or 0 when not known; NULL if @fixed.
  * @base:         Address at which the peers' window begins.
  * @size:         Its size; 0 when there is none.
- * @shown:        Windows are programmed.
  * @wq:           Where @work runs.
  * @work:         Ends quarantines and phases, starts moves, ends grants.
  * @publish_at:   Not before this time (jiffies) are peers told again, so that they never read what is being written.
@@ -171,7 +170,7 @@ struct ntb_msi_handle {
  * @nr_swept:     Handlers run for what may have been lost.
  * @debugfs:      File with all this.
  * @nr_peers:     Number of @peer_mws, constant.
- * @peer_mws:     Outbound windows onto the peers' interrupts, constant.
+ * @peer_mws:     Outbound windows onto the peers' interrupts, constant; and whether the peer's window onto ours may be open.
  */
 struct ntb_msi {
 	struct ntb_dev *ntb;
@@ -201,7 +200,6 @@ struct ntb_msi {
 	u64 *cpu_addr;
 	u64 base;
 	resource_size_t size;
-	bool shown;
 
 	struct workqueue_struct *wq;
 	struct delayed_work work;
@@ -218,6 +216,7 @@ struct ntb_msi {
 	struct peer_mw {
 		u32 __iomem *io;
 		resource_size_t size;
+		bool may_be_open;
 	} peer_mws[];
 };
 
@@ -261,9 +260,16 @@ int ntb_msi_vacate(struct ntb_msi *msi, unsigned int cpu);
 /* window.c */
 int ntb_msi_measure(struct ntb_msi *msi);
 void ntb_msi_measure_cpu(struct ntb_msi *msi, struct ntb_msi_line *line, unsigned int cpu);
+int ntb_msi_window_find(struct ntb_msi *msi, u64 *base, resource_size_t *size);
 int ntb_msi_window_choose(struct ntb_msi *msi);
 int ntb_msi_window_offset(struct ntb_msi *msi, struct ntb_msi_line *line, struct ntb_msi_desc *out);
 void ntb_msi_allowed_cpus(struct ntb_msi *msi, struct cpumask *out);
+
+/* bridge.c */
+int ntb_msi_window_open(struct ntb_msi *msi, unsigned int peer);
+int ntb_msi_window_close(struct ntb_msi *msi, unsigned int peer);
+int ntb_msi_windows_open(struct ntb_msi *msi);
+int ntb_msi_windows_close(struct ntb_msi *msi);
 
 /* grant.c */
 void ntb_msi_grant_message(struct ntb_msi_handle *handle, struct ntb_msi_line *line);
@@ -271,7 +277,7 @@ bool ntb_msi_grant_is_settled(const struct ntb_grant *grant);
 bool ntb_msi_grants_are_told(const struct ntb_msi *msi);
 void ntb_msi_grants_step(struct ntb_msi *msi);
 void ntb_msi_grants_end(struct ntb_msi *msi);
-int ntb_msi_window_close(struct ntb_msi *msi, unsigned int peer);
+void ntb_msi_grants_gone(struct ntb_msi *msi, unsigned int peer);
 void ntb_msi_grants_show(struct ntb_msi *msi, struct seq_file *m);
 
 /* debugfs.c */

@@ -157,8 +157,10 @@ static bool cpu_range(struct ntb_msi *msi, u64 limit, u64 *lo, u64 *hi)
 }
 
 /**
- * ntb_msi_window_choose() - find base and size of the peers' windows
- * @msi: Device; ->base and ->size are set on success.
+ * ntb_msi_window_find() - where the peers' windows should be
+ * @msi:  Device.
+ * @base: OUT: its address.
+ * @size: OUT: its size.
  *
  * If the bridge cannot show all CPUs, it shows as many as it can, and interrupts stay on those.
  *
@@ -167,10 +169,10 @@ static bool cpu_range(struct ntb_msi *msi, u64 limit, u64 *lo, u64 *hi)
  *         -ERANGE  the bridge cannot show what is needed
  *         other    what ntb_mw_get_align() says
  */
-int ntb_msi_window_choose(struct ntb_msi *msi)
+int ntb_msi_window_find(struct ntb_msi *msi, u64 *base, resource_size_t *size)
 {
-	u64 lo = U64_MAX, hi = 0, limit = U64_MAX, base;
-	resource_size_t size;
+	u64 lo = U64_MAX, hi = 0, limit = U64_MAX, first;
+	resource_size_t len;
 	struct limits limits;
 	unsigned int i;
 	int ret;
@@ -182,13 +184,13 @@ int ntb_msi_window_choose(struct ntb_msi *msi)
 	if (msi->fixed) {
 		for (i = 0; i < msi->nr_lines; i++)
 			extend(ntb_msi_line_message(msi->lines[i], NULL), &lo, &hi);
-		if (lo > hi || !fit(&limits, lo, hi, &base, &size))
+		if (lo > hi || !fit(&limits, lo, hi, &first, &len))
 			return -ERANGE;
 	} else {
 		while (true) {
 			if (!cpu_range(msi, limit, &lo, &hi))
 				return -ERANGE;
-			if (fit(&limits, lo, hi, &base, &size))
+			if (fit(&limits, lo, hi, &first, &len))
 				break;
 			limit = hi;
 		}
@@ -196,12 +198,24 @@ int ntb_msi_window_choose(struct ntb_msi *msi)
 	for (i = 0; i < msi->nr_lines; i++) {
 		u64 addr = ntb_msi_line_message(msi->lines[i], NULL);
 
-		if (msi->lines[i]->exposed && (addr < base || addr + MESSAGE_SIZE > base + size))
+		if (msi->lines[i]->exposed && (addr < first || addr + MESSAGE_SIZE > first + len))
 			return -ERANGE;
 	}
-	msi->base = base;
-	msi->size = size;
+	*base = first;
+	*size = len;
 	return 0;
+}
+
+/**
+ * ntb_msi_window_choose() - find a window while none is open
+ * @msi: Device; ->base and ->size are set on success.
+ *
+ * Context: Process context, ->lock is held.
+ * Return: 0, or what ntb_msi_window_find() says.
+ */
+int ntb_msi_window_choose(struct ntb_msi *msi)
+{
+	return ntb_msi_window_find(msi, &msi->base, &msi->size);
 }
 
 /**

@@ -205,6 +205,31 @@ def linux_domain_goes_and_comes_while_the_peer_sends(lab):
     loads.reload(lab, f"modprobe -r {account.MODULE} && modprobe -r ntb_msi")
 
 
+def open_windows(lab):
+    """Windows of the bridge that show interrupt messages of some guest."""
+    return [window for port in lab.bridge.status()["ports"] for window in port["windows"]
+            if int(window["address"], 16) >= 0xfee00000]
+
+
+@test(BARE, known=[TRUST])
+def linux_domain_closes_its_window_whatever_signal_is_pending(lab):
+    """The task that unbinds the client under fire has a signal: the window is closed nevertheless, and it works as before."""
+    sender, receiver = account.load(lab.guests)
+    device = lab.ends()[1][1]
+    driver = f"/sys/bus/ntb/drivers/{account.MODULE}"
+    expect(len(open_windows(lab)) == 2, f"{open_windows(lab)}")
+    number = sender.start(8000, 0, 8)
+    # The client waits for the end of its own command, and the signal comes before that.
+    text = receiver.one.sh(f"echo run 4000 0 8 >{receiver.folder}/control & sleep 1\n"
+                           f"timeout -s TERM 1 sh -c 'echo {device} >{driver}/unbind'; status=$?\nwait; echo status $status", 60)
+    expect(text.split()[-1] in ("124", "143"), f"no signal: {text}")
+    expect("NTB-MSI" not in receiver.one.sh("cat /proc/interrupts"), "interrupts are left")
+    expect(len(open_windows(lab)) == 1, f"open after the client went: {open_windows(lab)}")
+    sender.finish(number, 60)
+    receiver.one.sh(f"echo {device} >{driver}/bind", 60)
+    loads.settle(sender, receiver)
+
+
 @test(BARE, known=[TRUST], dirty=True)
 def linux_domain_survives_the_death_of_either_guest(lab):
     """kill -9 of the receiver under fire, then of the sender; each comes back to a peer that never stopped."""
@@ -264,9 +289,7 @@ def linux_domain_opens_no_more_window_than_it_needs(lab):
         used = re.findall(r"message (0x[0-9a-f]+)/", "\n".join(lines))
         expect(set(used) == {"0xfee01000"}, f"{one.name}: messages to {used}")
         expect(facts["refused"] == 0, f"{one.name}: {lines}")
-    open_now = [window for port in lab.bridge.status()["ports"] for window in port["windows"]
-                if int(window["address"], 16) >= 0xfee00000]
-    expect([window["size"] for window in open_now] == [0x2000, 0x2000], f"the bridge has {open_now}")
+    expect([window["size"] for window in open_windows(lab)] == [0x2000, 0x2000], f"the bridge has {open_windows(lab)}")
     for one in lab.guests:
         one.sh("echo 3 >/proc/irq/default_smp_affinity")
 
