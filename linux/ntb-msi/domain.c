@@ -211,14 +211,8 @@ free_fwnode:
  */
 void ntb_msi_domain_remove(struct ntb_msi *msi)
 {
-	while (msi->nr_lines) {
-		struct ntb_msi_line *line = msi->lines[--msi->nr_lines];
-
-		/* irq_domain_free_irqs() is not exported everywhere; for a hierarchy this does the same. */
-		irq_dispose_mapping(line->virq);
-		free_cpumask_var(line->deflt);
-		kfree(line);
-	}
+	while (msi->nr_lines)
+		ntb_msi_line_drop(msi->lines[msi->nr_lines - 1]);
 	compat_msi_teardown(&msi->ops, msi->domain, &msi->alloc);
 	irq_domain_remove(msi->domain);
 	irq_domain_free_fwnode(msi->fwnode);
@@ -276,6 +270,21 @@ free_mask:
 free_line:
 	kfree(line);
 	return virq;
+}
+
+/**
+ * ntb_msi_line_drop() - free the line that was made last
+ * @line: A line in no list that is not requested; no other was made after it.
+ *
+ * Context: Process context, may sleep; ->lock is held, or nobody else knows the device.
+ */
+void ntb_msi_line_drop(struct ntb_msi_line *line)
+{
+	line->msi->nr_lines--;
+	/* irq_domain_free_irqs() is not exported everywhere; for a hierarchy this does the same. */
+	irq_dispose_mapping(line->virq);
+	free_cpumask_var(line->deflt);
+	kfree(line);
 }
 
 /**

@@ -58,6 +58,14 @@ static irqreturn_t line_thread(int irq, void *arg)
 	return ret;
 }
 
+/* Where messages are fixed, it is known before the request whether peers can reach it. */
+static int see_message(struct ntb_msi_line *line)
+{
+	struct ntb_msi_desc desc;
+
+	return ntb_msi_line_compose(line) ?: ntb_msi_window_offset(line->msi, line, &desc);
+}
+
 /**
  * ntb_msi_line_get() - take a line that nobody has
  * @msi: Device.
@@ -76,7 +84,6 @@ int ntb_msi_line_get(struct ntb_msi *msi, struct ntb_msi_line **out)
 
 	lockdep_assert_held(&msi->lock);
 	list_for_each_entry(line, &msi->free, node) {
-		/* Where messages are fixed, it is known before the request whether peers can reach it. */
 		if (msi->fixed && ntb_msi_window_offset(msi, line, &desc))
 			continue;
 		list_del_init(&line->node);
@@ -86,6 +93,12 @@ int ntb_msi_line_get(struct ntb_msi *msi, struct ntb_msi_line **out)
 	ret = ntb_msi_line_new(msi, &line);
 	if (ret)
 		return ret;
+	/* The next window has to show all fixed messages: so what this one does not show is not kept. */
+	ret = msi->fixed ? see_message(line) : 0;
+	if (ret) {
+		ntb_msi_line_drop(line);
+		return ret;
+	}
 	*out = line;
 	return 0;
 }

@@ -208,6 +208,74 @@ static void new_interrupt_is_not_at_offset_0_where_there_is_a_choice(struct kuni
 	mutex_unlock(&fake->msi->lock);
 }
 
+static void fixed_line_that_was_not_requested_does_not_spoil_the_window(struct kunit *test)
+{
+	struct fake *fake = test->priv;
+	struct ntb_msi *msi = fake->msi;
+	struct ntb_msi_line *line;
+
+	mutex_lock(&msi->lock);
+	msi->fixed = true;
+	ntb_msi_reserve = 1;
+	KUNIT_ASSERT_EQ(test, reserve(msi), 0);
+	KUNIT_ASSERT_EQ(test, ntb_msi_window_choose(msi), 0);
+	list_del_init(&msi->lines[0]->node);
+	KUNIT_ASSERT_EQ(test, ntb_msi_line_get(msi, &line), 0);
+	KUNIT_EXPECT_PTR_EQ(test, line, msi->lines[1]);
+	ntb_msi_line_put(line);
+	KUNIT_EXPECT_EQ(test, ntb_msi_window_choose(msi), 0);
+	KUNIT_EXPECT_EQ(test, msi->base, FIRST_ADDR);
+	mutex_unlock(&msi->lock);
+}
+
+static void fixed_line_outside_of_the_window_is_not_kept(struct kunit *test)
+{
+	struct fake *fake = test->priv;
+	struct ntb_msi *msi = fake->msi;
+	struct ntb_msi_line *line;
+
+	mutex_lock(&msi->lock);
+	msi->fixed = true;
+	ntb_msi_reserve = 1;
+	KUNIT_ASSERT_EQ(test, reserve(msi), 0);
+	KUNIT_ASSERT_EQ(test, ntb_msi_window_choose(msi), 0);
+	list_del_init(&msi->lines[0]->node);
+	msi->size = 16;
+	KUNIT_EXPECT_EQ(test, ntb_msi_line_get(msi, &line), -ENOSPC);
+	KUNIT_EXPECT_EQ(test, msi->nr_lines, 1);
+	KUNIT_EXPECT_TRUE(test, list_empty(&msi->free));
+	mutex_unlock(&msi->lock);
+}
+
+static void window_shows_as_many_fixed_messages_as_it_can(struct kunit *test)
+{
+	static const u32 offsets[] = { SZ_64K, SZ_64K - 16, SZ_64K + 16, SZ_64K - 32 };
+	struct fake *fake = test->priv;
+	struct ntb_msi *msi = fake->msi;
+	struct ntb_msi_line *line;
+	unsigned int i;
+
+	mutex_lock(&msi->lock);
+	msi->fixed = true;
+	fake->addr_align = fake->size_align = fake->size_max = SZ_64K;
+	for (i = 0; i < ARRAY_SIZE(offsets); i++) {
+		KUNIT_ASSERT_EQ(test, ntb_msi_line_new(msi, &line), 0);
+		line->msg.address_lo = FIRST_ADDR + offsets[i];
+		list_add_tail(&line->node, &msi->free);
+	}
+	KUNIT_ASSERT_EQ(test, ntb_msi_window_choose(msi), 0);
+	KUNIT_EXPECT_EQ(test, msi->base, FIRST_ADDR);
+	KUNIT_EXPECT_EQ(test, msi->size, SZ_64K);
+	/* Only those are given to anybody. */
+	fake->nr_lines = 0;
+	KUNIT_ASSERT_EQ(test, ntb_msi_line_get(msi, &line), 0);
+	KUNIT_EXPECT_PTR_EQ(test, line, msi->lines[1]);
+	KUNIT_ASSERT_EQ(test, ntb_msi_line_get(msi, &line), 0);
+	KUNIT_EXPECT_PTR_EQ(test, line, msi->lines[3]);
+	KUNIT_EXPECT_EQ(test, ntb_msi_line_get(msi, &line), -ENOSPC);
+	mutex_unlock(&msi->lock);
+}
+
 /* Opening and closing. */
 
 static struct fake *two_peers(struct kunit *test)
@@ -644,6 +712,9 @@ static struct kunit_case cases[] = { KUNIT_CASE_PARAM(window_is_the_smallest_tha
 				     KUNIT_CASE(window_does_not_leave_a_message_that_peers_have),
 				     KUNIT_CASE(offset_ends_with_the_window),
 				     KUNIT_CASE(new_interrupt_is_not_at_offset_0_where_there_is_a_choice),
+				     KUNIT_CASE(fixed_line_that_was_not_requested_does_not_spoil_the_window),
+				     KUNIT_CASE(fixed_line_outside_of_the_window_is_not_kept),
+				     KUNIT_CASE(window_shows_as_many_fixed_messages_as_it_can),
 				     KUNIT_CASE(window_is_closed_whatever_signal_its_task_has),
 				     KUNIT_CASE(window_that_cannot_be_closed_is_tried_again),
 				     KUNIT_CASE(window_that_was_never_open_is_left_alone_and_its_peer_holds_nothing),

@@ -110,6 +110,15 @@ int ntb_msi_line_new(struct ntb_msi *msi, struct ntb_msi_line **out)
 	return 0;
 }
 
+void ntb_msi_line_drop(struct ntb_msi_line *line)
+{
+	container_of(line->msi->ntb, struct fake, ntb)->nr_lines++;
+	line->msi->nr_lines--;
+	irq_free_desc(line->virq);
+	free_cpumask_var(line->deflt);
+	kfree(line);
+}
+
 int ntb_msi_line_compose(struct ntb_msi_line *line)
 {
 	if (line->msi->fixed)

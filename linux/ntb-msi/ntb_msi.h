@@ -230,6 +230,7 @@ extern bool ntb_msi_refuse_moves;
 int ntb_msi_domain_create(struct ntb_msi *msi);
 void ntb_msi_domain_remove(struct ntb_msi *msi);
 int ntb_msi_line_new(struct ntb_msi *msi, struct ntb_msi_line **out);
+void ntb_msi_line_drop(struct ntb_msi_line *line);
 u64 ntb_msi_line_message(struct ntb_msi_line *line, u32 *data);
 int ntb_msi_line_compose(struct ntb_msi_line *line);
 int ntb_msi_line_cpu(struct ntb_msi_line *line);

@@ -143,16 +143,22 @@ static void extend(u64 addr, u64 *lo, u64 *hi)
 	*hi = max(*hi, addr);
 }
 
-/* Addresses of all CPUs that are below @limit; false if there is none. */
-static bool cpu_range(struct ntb_msi *msi, u64 limit, u64 *lo, u64 *hi)
+/* Addresses below @limit of fixed messages, or else of all CPUs; false if there is none. */
+static bool address_range(struct ntb_msi *msi, u64 limit, u64 *lo, u64 *hi)
 {
-	unsigned int cpu;
+	unsigned int i;
 
 	*lo = U64_MAX;
 	*hi = 0;
-	for_each_possible_cpu(cpu)
-		if (msi->cpu_addr[cpu] && msi->cpu_addr[cpu] < limit)
-			extend(msi->cpu_addr[cpu], lo, hi);
+	if (msi->fixed) {
+		for (i = 0; i < msi->nr_lines; i++)
+			if (ntb_msi_line_message(msi->lines[i], NULL) < limit)
+				extend(ntb_msi_line_message(msi->lines[i], NULL), lo, hi);
+	} else {
+		for_each_possible_cpu(i)
+			if (msi->cpu_addr[i] && msi->cpu_addr[i] < limit)
+				extend(msi->cpu_addr[i], lo, hi);
+	}
 	return *lo <= *hi;
 }
 
@@ -162,7 +168,8 @@ static bool cpu_range(struct ntb_msi *msi, u64 limit, u64 *lo, u64 *hi)
  * @base: OUT: its address.
  * @size: OUT: its size.
  *
- * If the bridge cannot show all CPUs, it shows as many as it can, and interrupts stay on those.
+ * If the bridge cannot show all CPUs, it shows as many as it can, and interrupts stay on those; fixed messages that it cannot
+ * show are given to nobody.
  *
  * Context: Process context, ->lock is held.
  * Return: 0, or
@@ -171,7 +178,7 @@ static bool cpu_range(struct ntb_msi *msi, u64 limit, u64 *lo, u64 *hi)
  */
 int ntb_msi_window_find(struct ntb_msi *msi, u64 *base, resource_size_t *size)
 {
-	u64 lo = U64_MAX, hi = 0, limit = U64_MAX, first;
+	u64 lo, hi, limit = U64_MAX, first;
 	resource_size_t len;
 	struct limits limits;
 	unsigned int i;
@@ -181,19 +188,12 @@ int ntb_msi_window_find(struct ntb_msi *msi, u64 *base, resource_size_t *size)
 	ret = get_limits(msi->ntb, &limits);
 	if (ret)
 		return ret;
-	if (msi->fixed) {
-		for (i = 0; i < msi->nr_lines; i++)
-			extend(ntb_msi_line_message(msi->lines[i], NULL), &lo, &hi);
-		if (lo > hi || !fit(&limits, lo, hi, &first, &len))
+	while (true) {
+		if (!address_range(msi, limit, &lo, &hi))
 			return -ERANGE;
-	} else {
-		while (true) {
-			if (!cpu_range(msi, limit, &lo, &hi))
-				return -ERANGE;
-			if (fit(&limits, lo, hi, &first, &len))
-				break;
-			limit = hi;
-		}
+		if (fit(&limits, lo, hi, &first, &len))
+			break;
+		limit = hi;
 	}
 	for (i = 0; i < msi->nr_lines; i++) {
 		u64 addr = ntb_msi_line_message(msi->lines[i], NULL);
