@@ -291,17 +291,25 @@ void ntb_msi_line_drop(struct ntb_msi_line *line)
  * ntb_msi_line_compose() - learn a line's message
  * @line: A line; on bare vectors only one that is requested has a message.
  *
- * Context: Process context.
+ * Not while its parent moves it in place: that ends with the new message. Nothing counts as changed afterwards.
+ *
+ * Context: Process context; takes desc->lock.
  * Return: 0, or -EOPNOTSUPP if no domain above can compose one.
  */
 int ntb_msi_line_compose(struct ntb_msi_line *line)
 {
+	struct irq_data *data = irq_get_irq_data(line->virq);
+	raw_spinlock_t *lock = &irq_data_to_desc(data)->lock;
 	struct msi_msg msg[2] = {};
+	unsigned long flags;
 	int ret;
 
-	ret = compose(irq_get_irq_data(line->virq), msg);
+	raw_spin_lock_irqsave(lock, flags);
+	ret = compose(data, msg);
 	if (!ret)
 		store(line, msg);
+	WRITE_ONCE(line->changed, false);
+	raw_spin_unlock_irqrestore(lock, flags);
 	return ret;
 }
 

@@ -110,13 +110,15 @@ int ntb_msi_line_get(struct ntb_msi *msi, struct ntb_msi_line **out)
  * @mask:   CPUs it may go to, or NULL for its default.
  * @name:   Name in /proc/interrupts; copied.
  *
+ * Its message is known then, and stays what it is if there is a handle.
+ *
  * Context: Process context, ->lock is held, or nobody else knows the device yet.
  * Return: 0, or what irq_set_affinity() or request_threaded_irq() say.
  */
 int ntb_msi_line_request(struct ntb_msi_line *line, struct ntb_msi_handle *handle, const struct cpumask *mask,
 			 const char *name)
 {
-	bool has_grant = handle && handle->client.grant;
+	bool may_move = handle && (handle->client.grant || line->msi->desc_changed) && !ntb_msi_refuse_moves;
 	unsigned long flags = 0;
 	int ret;
 
@@ -125,7 +127,7 @@ int ntb_msi_line_request(struct ntb_msi_line *line, struct ntb_msi_handle *handl
 		if (ret)
 			return ret;
 	}
-	if (!line->msi->fixed && (ntb_msi_refuse_moves || (!has_grant && !line->msi->desc_changed)))
+	if (!line->msi->fixed && !may_move)
 		flags |= IRQF_NOBALANCING;
 	else /* what an earlier request has left */
 		irq_clear_status_flags(line->virq, IRQ_NO_BALANCING);
@@ -139,6 +141,8 @@ int ntb_msi_line_request(struct ntb_msi_line *line, struct ntb_msi_handle *handl
 		return ret;
 	}
 	line->requested = true;
+	/* From here on nobody moves it in place for a handle; what was begun before ends before this composes. */
+	WRITE_ONCE(line->exposed, !!handle);
 	ret = ntb_msi_line_compose(line);
 	if (ret)
 		ntb_msi_line_release(line);
@@ -264,8 +268,6 @@ static int request_home(struct ntb_msi_handle *handle, const char *name)
 	free_cpumask_var(mask);
 	if (ret)
 		return ret;
-	/* From here on nobody moves it in place, so its message stays what it is. */
-	WRITE_ONCE(handle->home->exposed, true);
 	ret = ntb_msi_window_offset(msi, handle->home, &desc);
 	if (ret) {
 		dev_warn(&msi->ntb->dev, "IRQ %u: message to %#llx is outside of the window [%#llx, %#llx)\n",

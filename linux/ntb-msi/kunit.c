@@ -499,6 +499,26 @@ static void freed_handle_does_not_run(struct kunit *test)
 	mutex_unlock(&fake->msi->lock);
 }
 
+static void message_that_peers_are_told_is_that_of_the_cpu(struct kunit *test)
+{
+	struct fake *fake = test->priv;
+	struct ntb_msi_handle *handle;
+	unsigned int cpu = cpumask_first(cpu_online_mask), turn;
+
+	need_two_cpus(test);
+	mutex_lock(&fake->msi->lock);
+	for (turn = 0; turn < 2; turn++) {
+		fake->meanwhile = cpumask_of(cpu);
+		handle = new_handle(test);
+		KUNIT_EXPECT_EQ(test, ntb_msi_line_message(handle->home, NULL),
+				addr_of(ntb_msi_line_cpu(handle->home)));
+		KUNIT_EXPECT_TRUE(test, handle->home->exposed);
+		KUNIT_EXPECT_TRUE(test, handle->wanted);
+		cpu = other_cpu(cpu);
+	}
+	mutex_unlock(&fake->msi->lock);
+}
+
 static void line_in_quarantine_comes_back_last(struct kunit *test)
 {
 	struct fake *fake = test->priv;
@@ -724,6 +744,7 @@ static struct kunit_case cases[] = { KUNIT_CASE_PARAM(window_is_the_smallest_tha
 				     KUNIT_CASE_SLOW(two_lines_at_once_lose_nothing),
 				     KUNIT_CASE(handle_that_is_not_live_does_not_run),
 				     KUNIT_CASE(freed_handle_does_not_run),
+				     KUNIT_CASE(message_that_peers_are_told_is_that_of_the_cpu),
 				     KUNIT_CASE(line_in_quarantine_comes_back_last),
 				     KUNIT_CASE(parent_moves_what_no_peer_has),
 				     KUNIT_CASE(move_makes_before_it_breaks),

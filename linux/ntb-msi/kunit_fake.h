@@ -30,11 +30,12 @@ struct fake {
 	bool stuck;		    /* no window can be closed */
 	unsigned int nr_interrupts; /* calls that a signal ends */
 	unsigned int nr_orders;
-	unsigned int nr_outside; /* calls from a task that may have signals */
-	unsigned int nr_gone[2]; /* how often a peer has lost all grants */
-	unsigned int nr_errors;	 /* that bridge.c has to say */
-	bool told;		 /* some peer holds one */
-	unsigned int nr_lines;	 /* that may still be made */
+	unsigned int nr_outside;	 /* calls from a task that may have signals */
+	unsigned int nr_gone[2];	 /* how often a peer has lost all grants */
+	unsigned int nr_errors;		 /* that bridge.c has to say */
+	bool told;			 /* some peer holds one */
+	unsigned int nr_lines;		 /* that may still be made */
+	const struct cpumask *meanwhile; /* somebody moves a line there while its message is looked at */
 	unsigned int nr_changed;
 	atomic_t runs;
 	atomic_t inside;
@@ -121,8 +122,16 @@ void ntb_msi_line_drop(struct ntb_msi_line *line)
 
 int ntb_msi_line_compose(struct ntb_msi_line *line)
 {
+	struct fake *fake = container_of(line->msi->ntb, struct fake, ntb);
+	struct msi_msg msg;
+
 	if (line->msi->fixed)
 		line->msg.address_lo = FIRST_ADDR + line->hwirq * 16;
+	msg = line->msg;
+	if (fake->meanwhile)
+		irq_set_affinity(line->virq, fake->meanwhile);
+	line->msg = msg;
+	line->changed = false;
 	return 0;
 }
 

@@ -88,8 +88,6 @@ static int place(struct ntb_msi_handle *handle, struct ntb_msi_line *line, const
 	ret = ntb_msi_line_request(line, handle, mask, name);
 	if (ret)
 		return ret;
-	/* From here on nobody moves it in place, so its message stays what it is. */
-	WRITE_ONCE(line->exposed, true);
 	ret = ntb_msi_window_offset(handle->msi, line, &desc);
 	if (!ret && cpumask_test_cpu(ntb_msi_line_cpu(line), handle->msi->leaving))
 		ret = -ENOSPC;
