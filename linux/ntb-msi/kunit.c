@@ -654,6 +654,37 @@ static void move_makes_before_it_breaks(struct kunit *test)
 	mutex_unlock(&fake->msi->lock);
 }
 
+static void affinity_that_is_asked_for_while_the_home_is_away_counts(struct kunit *test)
+{
+	struct fake *fake = test->priv;
+	struct ntb_msi *msi = fake->msi;
+	struct ntb_msi_handle *handle;
+	unsigned int cpu, other;
+
+	need_two_cpus(test);
+	mutex_lock(&msi->lock);
+	handle = new_handle(test);
+	cpu = ntb_msi_line_cpu(handle->home);
+	other = other_cpu(cpu);
+	irq_set_affinity(handle->home->virq, cpumask_of(other));
+	ntb_msi_step(msi);
+	KUNIT_ASSERT_EQ(test, handle->phase, NTB_MSI_AWAY);
+	/* It cannot come back; until it can, nobody but the kernel hears what is asked for. */
+	irq_modify_status(handle->home->virq, 0, IRQ_NOREQUEST);
+	pass_time(msi);
+	ntb_msi_step(msi);
+	KUNIT_ASSERT_EQ(test, handle->phase, NTB_MSI_AWAY);
+	KUNIT_EXPECT_FALSE(test, handle->home->requested);
+	KUNIT_EXPECT_EQ(test, msi->nr_refused, 1);
+	irq_set_affinity(handle->home->virq, cpumask_of(cpu));
+	irq_modify_status(handle->home->virq, IRQ_NOREQUEST, 0);
+	pass_time(msi);
+	ntb_msi_step(msi);
+	KUNIT_ASSERT_EQ(test, handle->phase, NTB_MSI_BACK);
+	KUNIT_EXPECT_EQ(test, ntb_msi_line_cpu(handle->home), cpu);
+	mutex_unlock(&msi->lock);
+}
+
 static void move_without_a_spare_line_is_refused(struct kunit *test)
 {
 	struct fake *fake = test->priv;
@@ -748,6 +779,7 @@ static struct kunit_case cases[] = { KUNIT_CASE_PARAM(window_is_the_smallest_tha
 				     KUNIT_CASE(line_in_quarantine_comes_back_last),
 				     KUNIT_CASE(parent_moves_what_no_peer_has),
 				     KUNIT_CASE(move_makes_before_it_breaks),
+				     KUNIT_CASE(affinity_that_is_asked_for_while_the_home_is_away_counts),
 				     KUNIT_CASE(move_without_a_spare_line_is_refused),
 				     KUNIT_CASE(message_that_changed_by_itself_sweeps),
 				     KUNIT_CASE(trigger_stays_in_the_window),

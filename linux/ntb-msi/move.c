@@ -53,6 +53,20 @@ bool ntb_msi_wants_move(struct ntb_msi_line *line, const struct cpumask *mask)
 	return true;
 }
 
+/*
+ * The kernel's mask of the home is what was asked for last, or what it was born with. It is changed after the chip has noted it in
+ * ->want, if it does: not while the home is not exposed.
+ */
+static void want_as_home(struct ntb_msi_handle *handle)
+{
+	unsigned long flags;
+
+	raw_spin_lock_irqsave(&handle->want_lock, flags);
+	if (!handle->wanted || !handle->home->exposed)
+		cpumask_copy(handle->want, irq_data_get_affinity_mask(irq_get_irq_data(handle->home->virq)));
+	raw_spin_unlock_irqrestore(&handle->want_lock, flags);
+}
+
 /* What is asked for, less what cannot be; @fallback: anything is better than nothing. */
 static bool choose_cpus(struct ntb_msi_handle *handle, bool fallback, struct cpumask *ask, struct cpumask *out)
 {
@@ -106,13 +120,9 @@ static void go_away(struct ntb_msi_handle *handle, bool must, struct cpumask *as
 	int cpu = ntb_msi_line_cpu(handle->home);
 	struct ntb_msi_line *line;
 	char name[sizeof(line->name)];
-	unsigned long flags;
 
-	if (must && !handle->wanted) {
-		raw_spin_lock_irqsave(&handle->want_lock, flags);
-		cpumask_copy(handle->want, irq_data_get_affinity_mask(irq_get_irq_data(handle->home->virq)));
-		raw_spin_unlock_irqrestore(&handle->want_lock, flags);
-	}
+	if (must)
+		want_as_home(handle);
 	if (!choose_cpus(handle, must, ask, mask) || (!msi->desc_changed && !handle->client.grant))
 		goto refused;
 	if (cpumask_test_cpu(cpu, mask))
@@ -139,6 +149,7 @@ static void come_back(struct ntb_msi_handle *handle, struct cpumask *ask, struct
 	if (handle->client.grant)
 		ntb_msi_line_drain(handle->home);
 	ntb_msi_line_release(handle->home);
+	want_as_home(handle);
 	if (choose_cpus(handle, true, ask, mask) && !place(handle, handle->home, mask, handle->home->name)) {
 		handle->phase = NTB_MSI_BACK;
 		/* CPUs that cannot be used now were asked for as well: only noted, as it is where it may be. */
@@ -146,6 +157,7 @@ static void come_back(struct ntb_msi_handle *handle, struct cpumask *ask, struct
 			irq_set_affinity(handle->home->virq, ask);
 		return;
 	}
+	irq_set_affinity(handle->home->virq, ask);
 	handle->msi->nr_refused++;
 	handle->until = jiffies + quarantine();
 }
