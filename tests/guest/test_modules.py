@@ -145,8 +145,15 @@ def a_module_of_ones_own_is_built_loaded_and_replaced(_):
                 expect(f"guest{number}: loaded" in text, text)
             expect(text.count("bell: build 2") == 2, f"the new build is not there: {text}")
 
-            status, text, said = vm("reload", folder, path, "--guest", "1", "nonsense=1")
-            expect("nonsense" in text and "guest0" not in text, f"exit {status}: {text}{said}")
+            symbols = work / "at.ko"
+            status, text, said = vm("reload", folder, path, "--guest", "1", "--symbols", symbols, "nonsense=1")
+            expect(status == 0 and "nonsense" in text and "guest0" not in text, f"exit {status}: {text}{said}")
+            with contextlib.closing(pair.agent(1)) as agent:
+                there = dict(line.split()[2::-2] for line in agent.sh("grep ntb_bell /proc/kallsyms").splitlines())
+            here = subprocess.run(["nm", symbols], check=True, text=True, stdout=subprocess.PIPE).stdout
+            found = {name: address for address, _, name in map(str.split, re.findall(r"^[0-9a-f]+ \w .*$", here, re.M))}
+            for name in ("ring_set", "bell_probe", "bell_client_exit", "bells"):
+                expect(found[name] == there[name], f"{name}: {found[name]} in {symbols}, {there[name]} in the guest")
 
 
 @test(None)

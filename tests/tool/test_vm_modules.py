@@ -264,6 +264,7 @@ def test_reload_refuses_what_it_cannot_load(case):
     text = case.write_file("notes.txt", "no module\n")
     expect_no(case, vm(case, "reload", case.folder, text), text, "no kernel module")
     expect_no(case, vm(case, "reload", case.folder, good, ";reboot"), ";reboot: no parameter")
+    expect_no(case, vm(case, "reload", case.folder, good, "--symbols", "x"), "--symbols needs --guest", status=2)
 
 
 if __name__ == "__main__":

@@ -51,6 +51,15 @@ dmesg | tail -n "+$((lines + 1))"
 exit $status
 """
 
+# What stays when the module is loaded; the kernel's own tables of symbols are not the file's.
+SECTIONS = """
+cd /sys/module/{name}/sections || exit 1
+for section in .*; do
+	case $section in . | .. | .init* | .symtab | .strtab) continue ;; esac
+	echo "$section=$(cat "$section")"
+done
+"""
+
 
 def stripped(data):
     """A module's object without what only a debugger wants, where this machine has a strip that can."""
@@ -76,18 +85,37 @@ def agents(folder, numbers):
             if number in (numbers or found)]
 
 
-def run(folder, path, options=(), numbers=()):
-    """Load the module in file @path in guests of a run; yield (name, whether it worked, output)."""
+def write_symbols(agent, module, target):
+    """Write the module to @target with its sections at the addresses that they have in a guest, for gdb.
+
+    gdb's add-symbol-file takes such addresses too, but gdb 13 then gives functions of .exit.text,
+    which is at 0 in the file like .text, the addresses of others.
+    """
+    words = [word for line in agent.sh(SECTIONS.format(name=module.name)).splitlines()
+             for word in ("--change-section-address", line)]
+    with tempfile.NamedTemporaryFile(suffix=".ko") as file:
+        file.write(module.data)
+        file.flush()
+        debian.run(["objcopy", *words, file.name, target])
+
+
+def run(folder, path, options=(), numbers=(), symbols=None):
+    """Load the module in file @path in guests of a run; yield (name, whether it worked, output).
+
+    @symbols: file for gdb, see write_symbols(); for one guest.
+    """
     module = modfile.read(path)
     for word in options:
         if not re.match(r"\w+(=|$)", word):
             raise KitError(f"{word}: no parameter of a module, which is NAME=VALUE")
     packed = base64.encodebytes(gzip.compress(stripped(module.data), 9)).decode()
-    script = SCRIPT.format(name=module.name, release=shlex.quote(module.release), folder=initramfs.OWN_PLACE, data=packed.strip(),
-                           options=shlex.join(options), depends=" ".join(module.depends))
+    script = SCRIPT.format(name=module.name, release=shlex.quote(module.release), folder=initramfs.OWN_PLACE,
+                           data=packed.strip(), options=shlex.join(options), depends=" ".join(module.depends))
     for agent in agents(folder, numbers):
         try:
             status, text = agent.run(script, SECONDS)
+            if symbols and status == 0:
+                write_symbols(agent, module, symbols)
             yield agent.name, status == 0, text.strip()
         finally:
             agent.close()
