@@ -20,6 +20,7 @@ import tempfile
 import time
 
 from harness import TOP, bad_lines, console, expect, main, process, test
+from ontb_vm import kernel, modfile
 
 SOURCE = TOP / "tests/guest/ntb_bell"
 BOOT_SECONDS = 400
@@ -156,6 +157,14 @@ def a_module_of_ones_own_is_built_loaded_and_replaced(_):
                 expect(found[name] == there[name], f"{name}: {found[name]} in {symbols}, {there[name]} in the guest")
 
 
+def expect_not_loaded(folder, path, *words):
+    """vm/reload says that a module was not loaded, and why."""
+    status, text, said = vm("reload", folder, path)
+    expect(status == 1 and "guest0: NOT loaded" in text, f"exit {status}: {text}{said}")
+    for word in words:
+        expect(word in text, f"{word!r} is not in: {text}")
+
+
 @test(None)
 def a_single_guest_leaves_the_other_port_and_says_why_a_module_fails(_):
     """vm/pair --single with our host on port 1; vm/reload of a module whose init function fails."""
@@ -171,10 +180,14 @@ def a_single_guest_leaves_the_other_port_and_says_why_a_module_fails(_):
             text = source.read_text(encoding="utf-8")
             source.write_text(text.replace("module_ntb_client(bell_client);", "static int __init no(void)\n{\n"
                                            "\treturn -ENXIO;\n}\nmodule_init(no);"), encoding="utf-8")
-            path = build(work / "ntb_bell", "KCFLAGS=-Wno-unused")
-            status, text, said = vm("reload", work / "run", path)
-            expect(status == 1 and "guest0: NOT loaded" in text and "No such device or address" in text,
-                   f"exit {status}: {text}{said}")
+            path = pathlib.Path(build(work / "ntb_bell", "KCFLAGS=-Wno-unused"))
+            expect_not_loaded(work / "run", path, "No such device or address")
+            release = modfile.read(path).release
+            other = work / "other.ko"
+            other.write_bytes(path.read_bytes().replace(release.encode(), b"9" * len(release)))
+            expect_not_loaded(work / "run", other, f"it is for kernel {'9' * len(release)}, the guest has {release}")
+            (used,) = kernel.prepare("6.12").glob("modules/*/updates/ntb.ko*")
+            expect_not_loaded(work / "run", used, "ntb is in use by: ntb_hw_switchtec")
 
 
 if __name__ == "__main__":

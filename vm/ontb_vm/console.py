@@ -108,7 +108,8 @@ class Agent:
         """Send a script without waiting for it; return its number."""
         self.number += 1
         body = base64.b64encode(script.encode()).decode()
-        data = f"RUN {self.number} {body}\n".encode()
+        # The first newline ends what an earlier user of the line may have sent by half.
+        data = f"\nRUN {self.number} {body}\n".encode()
         end = time.monotonic() + 60
         while data:
             if time.monotonic() > end:
