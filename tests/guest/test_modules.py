@@ -14,6 +14,7 @@ import select
 import shlex
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -181,6 +182,10 @@ def a_single_guest_leaves_the_other_port_and_says_why_a_module_fails(_):
             source.write_text(text.replace("module_ntb_client(bell_client);", "static int __init no(void)\n{\n"
                                            "\treturn -ENXIO;\n}\nmodule_init(no);"), encoding="utf-8")
             path = pathlib.Path(build(work / "ntb_bell", "KCFLAGS=-Wno-unused"))
+            # What a vm/reload leaves that is ended in the middle.
+            with socket.socket(socket.AF_UNIX) as line:
+                line.connect(str(work / "run/guest0.agent1"))
+                line.sendall(b"RUN 5 ZWNobyBo")
             expect_not_loaded(work / "run", path, "No such device or address")
             release = modfile.read(path).release
             other = work / "other.ko"
