@@ -182,6 +182,10 @@ def linux_domain_refuses_what_it_is_told_to(lab):
     for guest in lab.guests:
         guest.sh("modprobe -r ntb_msi; modprobe ntb_msi refuse_moves=1")
     sender, receiver = account.load(lab.guests)
+    # Interrupts that there are not, by a sum that wraps; the client has to come to no harm.
+    for words in ("4294967295 1", "1 4294967295", "8 1", "0 9", "0 0"):
+        status, text = one.run(f"echo run 1000 {words} >{sender.folder}/control")
+        expect(status != 0, f"run 1000 {words}: {text}")
     for irq, _ in receiver.irqs():
         status, text = other.run(f"echo 1 >/proc/irq/{irq}/smp_affinity")
         expect(status != 0, f"interrupt {irq} was moved: {text}")

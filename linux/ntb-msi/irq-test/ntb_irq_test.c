@@ -281,10 +281,11 @@ static void send(struct test *test, unsigned int index, u32 word)
 
 static int run(struct test *test, unsigned int ms, unsigned int first, unsigned int count)
 {
+	unsigned int nr_targets = READ_ONCE(test->nr_targets);
 	unsigned long end = jiffies + msecs_to_jiffies(ms);
 	unsigned int i = 0;
 
-	if (!count || first + count > READ_ONCE(test->nr_targets))
+	if (!count || count > nr_targets || first > nr_targets - count)
 		return -ERANGE;
 	while (time_before(jiffies, end)) {
 		struct target *target = &test->targets[first + i % count];
