@@ -286,12 +286,16 @@ static void refresh_descs(struct ntb_msi *msi)
 {
 	struct ntb_msi_handle *handle;
 	struct ntb_msi_desc desc;
+	unsigned long flags;
 
 	list_for_each_entry(handle, &msi->handles, node) {
-		if (handle->client.grant)
+		if (handle->client.grant) {
 			ntb_msi_grant_message(handle, ntb_msi_carrier(handle));
-		else if (!ntb_msi_window_offset(msi, ntb_msi_carrier(handle), &desc))
+		} else if (!ntb_msi_window_offset(msi, ntb_msi_carrier(handle), &desc)) {
+			spin_lock_irqsave(&msi->ntb->ctx_lock, flags);
 			*handle->client.desc = desc;
+			spin_unlock_irqrestore(&msi->ntb->ctx_lock, flags);
+		}
 	}
 }
 

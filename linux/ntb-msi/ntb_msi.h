@@ -72,7 +72,7 @@ struct ntb_msi_line {
  * @handler:   Its handler.
  * @thread_fn: Its threaded handler or NULL.
  * @dev_id:    Its cookie.
- * @desc:      Where it wants (offset, data); what is there is written under ntb_dev.ctx_lock while the client exists.
+ * @desc:      Where it wants (offset, data); written at the request, and then under ntb_dev.ctx_lock while the client exists.
  * @grant:     The grant that the interrupt belongs to, or NULL: then nobody says when an old message is out of use.
  */
 struct ntb_msi_client {

@@ -33,7 +33,7 @@ static u32 pack(const struct ntb_msi_desc *desc)
  * beside_tell() - write what the interrupts' messages are to where the peer finds it
  * @ctx: Client. It is what ntb_msi_init() calls.
  *
- * Context: Any.
+ * Context: ntb_dev.ctx_lock is held, under which messages are changed.
  */
 void beside_tell(void *ctx)
 {
@@ -52,6 +52,7 @@ void beside_tell(void *ctx)
  */
 void beside_request(struct test *test)
 {
+	unsigned long flags;
 	unsigned int i;
 	int ret;
 
@@ -67,7 +68,9 @@ void beside_request(struct test *test)
 		}
 		own->irq = ret;
 	}
+	spin_lock_irqsave(&test->ntb->ctx_lock, flags);
 	beside_tell(test);
+	spin_unlock_irqrestore(&test->ntb->ctx_lock, flags);
 }
 
 /**

@@ -89,9 +89,10 @@ struct test {
 	struct work_struct setup;
 	struct work_struct learn;
 	struct delayed_work learn_late;
-	spinlock_t lock;    /* counters of handlers, two of which share a scratchpad */
-	struct mutex mutex; /* commands */
-	struct mutex own;   /* own interrupts */
+	spinlock_t lock;	/* counters of handlers, two of which share a scratchpad */
+	raw_spinlock_t telling; /* scratchpads with messages */
+	struct mutex mutex;	/* commands */
+	struct mutex own;	/* own interrupts */
 	unsigned int nr_targets;
 	unsigned int nr_changed; /* times that the peer was told of other messages */
 	struct test_irq irqs[MAX_IRQS];
@@ -140,14 +141,28 @@ static void write_desc(struct test *test, unsigned int index)
 	ntb_spad_write(test->ntb, SPAD_DESC + index, own->irq > 0 ? pack(&desc) : 0);
 }
 
-static void tell_peer(struct test *test)
+/* What is written last is what was read last. The kernel's own library gets here with a raw lock, and in interrupts. */
+static void tell_peer_locked(struct test *test)
 {
+	unsigned long flags;
 	unsigned int i;
 
+	raw_spin_lock_irqsave(&test->telling, flags);
 	for (i = 0; i < nr_own; i++)
 		write_desc(test, i);
 	ntb_spad_write(test->ntb, SPAD_MAGIC, MAGIC | nr_own);
 	ntb_peer_db_set(test->ntb, DOORBELL);
+	raw_spin_unlock_irqrestore(&test->telling, flags);
+}
+
+/* With the lock under which ntb_msi.ko changes descriptors, so that none is read while it is written. */
+static void tell_peer(struct test *test)
+{
+	unsigned long flags;
+
+	spin_lock_irqsave(&test->ntb->ctx_lock, flags);
+	tell_peer_locked(test);
+	spin_unlock_irqrestore(&test->ntb->ctx_lock, flags);
 }
 
 static void desc_changed(void *ctx)
@@ -155,7 +170,7 @@ static void desc_changed(void *ctx)
 	struct test *test = ctx;
 
 	test->nr_changed++;
-	tell_peer(test);
+	tell_peer_locked(test);
 }
 
 static int request_own(struct test *test, unsigned int index)
@@ -476,6 +491,7 @@ static int test_probe(struct ntb_client *client, struct ntb_dev *ntb)
 		return -ENOMEM;
 	test->ntb = ntb;
 	spin_lock_init(&test->lock);
+	raw_spin_lock_init(&test->telling);
 	mutex_init(&test->mutex);
 	mutex_init(&test->own);
 	INIT_WORK(&test->setup, setup_work);
