@@ -397,7 +397,8 @@ int ntbm_msi_request_threaded_irq(struct ntb_dev *ntb, irq_handler_t handler, ir
 	ret = msi->size ? ntb_msi_handle_new(msi, &client, name ?: dev_name(&ntb->dev), res) : -ENODEV;
 	if (!ret) {
 		ret = (*res)->home->virq;
-		msi->publish_at = jiffies + msecs_to_jiffies(ntb_msi_quarantine_ms);
+		/* The client tells this one now; others need not wait for that. */
+		(*res)->until = jiffies + msecs_to_jiffies(ntb_msi_quarantine_ms);
 		devres_add(&ntb->dev, res);
 	}
 	mutex_unlock(&msi->lock);

@@ -313,6 +313,7 @@ int ntb_msi_handle_new(struct ntb_msi *msi, const struct ntb_msi_client *client,
 	handle->client = *client;
 	handle->live = true;
 	handle->phase = NTB_MSI_STEADY;
+	handle->until = jiffies;
 	atomic_set(&handle->running, 0);
 	mutex_init(&handle->thread);
 	raw_spin_lock_init(&handle->want_lock);

@@ -28,53 +28,6 @@ static void fake_error(struct device *dev);
 
 #define HITS 20000
 
-/* Everything that waits for its time has waited long enough. */
-static void pass_time(struct ntb_msi *msi)
-{
-	struct ntb_msi_handle *handle;
-	struct ntb_msi_line *line;
-
-	msi->publish_at = jiffies - 1;
-	list_for_each_entry(handle, &msi->handles, node)
-		handle->until = jiffies - 1;
-	list_for_each_entry(line, &msi->quarantine, node)
-		line->until = jiffies - 1;
-}
-
-/* A handle of the client, in a window that shows every CPU. */
-static struct ntb_msi_handle *new_handle(struct kunit *test)
-{
-	struct fake *fake = test->priv;
-	struct ntb_msi_client client = { .handler = fake_handler, .dev_id = fake, .desc = &fake->desc };
-	struct ntb_msi_handle *handle = NULL;
-
-	KUNIT_ASSERT_EQ(test, ntb_msi_window_choose(fake->msi), 0);
-	KUNIT_ASSERT_EQ(test, ntb_msi_handle_new(fake->msi, &client, "fake", &handle), 0);
-	return handle;
-}
-
-static unsigned int late(struct ntb_msi *msi)
-{
-	unsigned int i, sum = msi->nr_late;
-
-	for (i = 0; i < msi->nr_lines; i++)
-		sum += atomic_read(&msi->lines[i]->nr_late);
-	return sum;
-}
-
-static void need_two_cpus(struct kunit *test)
-{
-	if (num_online_cpus() < 2)
-		kunit_skip(test, "there is one CPU only");
-}
-
-/* The CPU that is not @cpu, among the first two. */
-static unsigned int other_cpu(unsigned int cpu)
-{
-	return cpu == cpumask_first(cpu_online_mask) ? cpumask_next(cpu, cpu_online_mask)
-						     : cpumask_first(cpu_online_mask);
-}
-
 /* Windows. A size of 0 is for none. */
 struct fit_case {
 	const char *name;
@@ -685,6 +638,31 @@ static void affinity_that_is_asked_for_while_the_home_is_away_counts(struct kuni
 	mutex_unlock(&msi->lock);
 }
 
+static void requests_of_others_do_not_keep_a_move_from_beginning(struct kunit *test)
+{
+	struct fake *fake = test->priv;
+	struct ntb_msi *msi = fake->msi;
+	struct ntb_msi_handle *handle, *other;
+
+	need_two_cpus(test);
+	mutex_lock(&msi->lock);
+	handle = new_handle(test);
+	other = new_handle(test);
+	/* As ntbm_msi_request_threaded_irq() does. */
+	other->until = jiffies + quarantine();
+	irq_set_affinity(handle->home->virq, cpumask_of(other_cpu(ntb_msi_line_cpu(handle->home))));
+	irq_set_affinity(other->home->virq, cpumask_of(other_cpu(ntb_msi_line_cpu(other->home))));
+	ntb_msi_step(msi);
+	KUNIT_EXPECT_EQ(test, handle->phase, NTB_MSI_AWAY);
+	KUNIT_EXPECT_EQ(test, other->phase, NTB_MSI_STEADY);
+	KUNIT_EXPECT_LE(test, next_delay(msi), quarantine());
+	pass_time(msi);
+	ntb_msi_step(msi);
+	KUNIT_EXPECT_EQ(test, handle->phase, NTB_MSI_BACK);
+	KUNIT_EXPECT_EQ(test, other->phase, NTB_MSI_AWAY);
+	mutex_unlock(&msi->lock);
+}
+
 static void move_without_a_spare_line_is_refused(struct kunit *test)
 {
 	struct fake *fake = test->priv;
@@ -780,6 +758,7 @@ static struct kunit_case cases[] = { KUNIT_CASE_PARAM(window_is_the_smallest_tha
 				     KUNIT_CASE(parent_moves_what_no_peer_has),
 				     KUNIT_CASE(move_makes_before_it_breaks),
 				     KUNIT_CASE(affinity_that_is_asked_for_while_the_home_is_away_counts),
+				     KUNIT_CASE(requests_of_others_do_not_keep_a_move_from_beginning),
 				     KUNIT_CASE(move_without_a_spare_line_is_refused),
 				     KUNIT_CASE(message_that_changed_by_itself_sweeps),
 				     KUNIT_CASE(trigger_stays_in_the_window),

@@ -345,4 +345,51 @@ static void fake_exit(struct kunit *test)
 	free_cpumask_var(msi->leaving);
 }
 
+/* Everything that waits for its time has waited long enough. */
+static void pass_time(struct ntb_msi *msi)
+{
+	struct ntb_msi_handle *handle;
+	struct ntb_msi_line *line;
+
+	msi->publish_at = jiffies - 1;
+	list_for_each_entry(handle, &msi->handles, node)
+		handle->until = jiffies - 1;
+	list_for_each_entry(line, &msi->quarantine, node)
+		line->until = jiffies - 1;
+}
+
+/* A handle of the client, in a window that shows every CPU. */
+static struct ntb_msi_handle *new_handle(struct kunit *test)
+{
+	struct fake *fake = test->priv;
+	struct ntb_msi_client client = { .handler = fake_handler, .dev_id = fake, .desc = &fake->desc };
+	struct ntb_msi_handle *handle = NULL;
+
+	KUNIT_ASSERT_EQ(test, ntb_msi_window_choose(fake->msi), 0);
+	KUNIT_ASSERT_EQ(test, ntb_msi_handle_new(fake->msi, &client, "fake", &handle), 0);
+	return handle;
+}
+
+static unsigned int late(struct ntb_msi *msi)
+{
+	unsigned int i, sum = msi->nr_late;
+
+	for (i = 0; i < msi->nr_lines; i++)
+		sum += atomic_read(&msi->lines[i]->nr_late);
+	return sum;
+}
+
+static void need_two_cpus(struct kunit *test)
+{
+	if (num_online_cpus() < 2)
+		kunit_skip(test, "there is one CPU only");
+}
+
+/* The CPU that is not @cpu, among the first two. */
+static unsigned int other_cpu(unsigned int cpu)
+{
+	return cpu == cpumask_first(cpu_online_mask) ? cpumask_next(cpu, cpu_online_mask)
+						     : cpumask_first(cpu_online_mask);
+}
+
 #endif

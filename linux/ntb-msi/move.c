@@ -7,9 +7,10 @@
  * CPU, which nobody notices, and peers are told again; when they have heard that too, the stand-in goes. So the
  * interrupt keeps its number, and at any time every message that some peer may still have reaches the handler.
  *
- * Peers are told at most once per quarantine. The interface hands them (offset, data) as two words, and who reads
- * them while they are written sees half of each; with nothing written for so long, only a peer that is too late
- * anyway can.
+ * A handle's message changes at most once per quarantine, counted from its request too, and moves have peers told at most once per
+ * quarantine. The interface hands them (offset, data) as two words, and who reads them while they are written sees half of each;
+ * with nothing else written for so long, only a peer that is too late anyway can. What the parent has changed by itself is told
+ * at once: the old message is of no use.
  *
  * Interrupts of ntb_grant.h move in the same steps, but what ends a phase is not time: the last peer that was told has
  * confirmed.
@@ -209,7 +210,7 @@ static void step_handle(struct ntb_msi_handle *handle, bool may_publish, struct 
 		handle->phase = NTB_MSI_STEADY;
 		handle->nr_moves++;
 	}
-	if (handle->phase == NTB_MSI_STEADY && may_move && wants_away(handle, &must))
+	if (handle->phase == NTB_MSI_STEADY && may_move && is_due(handle->until) && wants_away(handle, &must))
 		go_away(handle, must, ask, mask);
 }
 
@@ -280,6 +281,15 @@ static void sooner(unsigned long when, unsigned long *delay)
 	*delay = min(*delay, left);
 }
 
+/* Until both are due; not at all if they are, as then it is something else that is waited for. */
+static void later(unsigned long one, unsigned long other, unsigned long *delay)
+{
+	unsigned long when = time_after(one, other) ? one : other;
+
+	if (!is_due(when))
+		sooner(when, delay);
+}
+
 static unsigned long next_delay(struct ntb_msi *msi)
 {
 	unsigned long delay = MAX_SCHEDULE_TIMEOUT;
@@ -302,8 +312,8 @@ static unsigned long next_delay(struct ntb_msi *msi)
 			sooner(handle->until, &delay);
 		else if (handle->phase == NTB_MSI_AWAY)
 			sooner(is_due(handle->until) ? msi->publish_at : handle->until, &delay);
-		else if (!is_due(msi->publish_at) && wants_away(handle, &must))
-			sooner(msi->publish_at, &delay);
+		else if (wants_away(handle, &must))
+			later(handle->until, msi->publish_at, &delay);
 	}
 	return delay;
 }

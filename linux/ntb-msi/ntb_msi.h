@@ -106,7 +106,7 @@ enum ntb_msi_phase {
  * @home:      The line whose number the client has.
  * @standin:   The line that carries the handle while the home moves, or NULL.
  * @phase:     See enum ntb_msi_phase.
- * @until:     End of the phase in jiffies, unless NTB_MSI_STEADY; with a grant it does not end before that.
+ * @until:     End of the phase in jiffies; with a grant it does not end before that. In NTB_MSI_STEADY no move begins before.
  * @publish:   The client has to be told.
  * @sweep:     Something may have been lost: run the handler once after peers were told.
  * @want_lock: Protects @want and @wanted; taken under desc->lock.
@@ -161,7 +161,7 @@ struct ntb_msi_handle {
  * @size:         Its size; 0 when there is none.
  * @wq:           Where @work runs.
  * @work:         Ends quarantines and phases, starts moves, ends grants.
- * @publish_at:   Not before this time (jiffies) are peers told again, so that they never read what is being written.
+ * @publish_at:   Not before this time (jiffies) do moves have peers told again, so that they never read what is being written.
  * @publisher:    Task inside @desc_changed, which must not request interrupts.
  * @leaving:      CPUs on their way out.
  * @nr_published: How often peers were told.
