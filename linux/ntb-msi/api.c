@@ -35,7 +35,7 @@ static bool require_isolation;
 module_param(require_isolation, bool, 0444);
 MODULE_PARM_DESC(require_isolation, "no interrupts where a peer can raise those of others too");
 
-/* All devices, for CPU hotplug. The mutex is taken before ntb_msi.lock. */
+/* All devices, for CPU hotplug. The mutex is taken before ntb_msi.lock, and after the CPU hotplug lock. */
 static LIST_HEAD(devices);
 static DEFINE_MUTEX(devices_lock);
 static enum cpuhp_state hotplug_state;
@@ -212,6 +212,22 @@ free_msi:
 	return NULL;
 }
 
+/* No CPU comes or goes in between, so none is missed. */
+static int measure_and_add(struct ntb_msi *msi)
+{
+	int ret;
+
+	cpus_read_lock();
+	ret = ntb_msi_measure(msi);
+	if (!ret) {
+		mutex_lock(&devices_lock);
+		list_add_tail(&msi->all, &devices);
+		mutex_unlock(&devices_lock);
+	}
+	cpus_read_unlock();
+	return ret;
+}
+
 /**
  * ntb_msi_init() - make a device ready for interrupts from peers
  * @ntb:          NTB device; its last window towards each peer is used for the peers' interrupts from now on.
@@ -254,16 +270,13 @@ int ntb_msi_init(struct ntb_dev *ntb, void (*desc_changed)(void *ctx))
 	ret = ntb_msi_domain_create(msi);
 	if (ret)
 		goto unmap;
-	ret = ntb_msi_measure(msi);
+	ret = measure_and_add(msi);
 	if (ret)
 		goto remove_domain;
 	ntb_msi_debugfs_add(msi);
 	*res = msi;
 	devres_add(&ntb->dev, res);
 	ntb->msi = msi;
-	mutex_lock(&devices_lock);
-	list_add_tail(&msi->all, &devices);
-	mutex_unlock(&devices_lock);
 	return 0;
 
 remove_domain:

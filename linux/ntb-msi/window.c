@@ -60,7 +60,7 @@ static int reserve(struct ntb_msi *msi)
  * ntb_msi_measure() - learn which addresses the window has to show
  * @msi: Device with a domain that nobody else knows yet; ->cpu_addr is allocated here and freed by the caller.
  *
- * Context: Process context, may sleep, takes the CPU hotplug lock.
+ * Context: Process context, may sleep; the CPU hotplug lock is held for reading.
  * Return: 0, or what ntb_msi_line_new() says.
  */
 int ntb_msi_measure(struct ntb_msi *msi)
@@ -77,10 +77,8 @@ int ntb_msi_measure(struct ntb_msi *msi)
 	ret = ntb_msi_line_new(msi, &line);
 	if (ret)
 		return ret;
-	cpus_read_lock();
 	for_each_online_cpu(cpu)
 		ntb_msi_measure_cpu(msi, line, cpu);
-	cpus_read_unlock();
 	ntb_msi_line_put(line);
 	return 0;
 }
