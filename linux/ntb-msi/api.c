@@ -482,25 +482,31 @@ EXPORT_SYMBOL_GPL(ntb_msi_peer_trigger);
  * ntb_msi_peer_addr() - where a DMA engine has to write to raise an interrupt of a peer
  * @ntb:      NTB device.
  * @peer:     Index of the peer.
- * @desc:     What the peer has told.
+ * @desc:     What the peer has told. It is not trusted.
  * @msi_addr: OUT: physical address for @desc's data, or NULL.
  *
  * Context: Any.
- * Return: 0, -ERANGE if @desc is outside of the window, or what the bridge's driver says.
+ * Return: 0, or
+ *         -EINVAL  no such peer
+ *         -ERANGE  @desc is outside of the window, or not aligned to a message
+ *         other    what the bridge's driver says
  */
 int ntb_msi_peer_addr(struct ntb_dev *ntb, int peer, struct ntb_msi_desc *desc, phys_addr_t *msi_addr)
 {
+	u32 offset = READ_ONCE(desc->addr_offset);
 	resource_size_t size;
 	phys_addr_t addr;
 	int ret;
 
+	if (peer < 0 || peer >= ntb_peer_port_count(ntb))
+		return -EINVAL;
 	ret = ntb_peer_mw_get_addr(ntb, ntb_peer_mw_count(ntb) - 1 - peer, &addr, &size);
 	if (ret)
 		return ret;
-	if (size < sizeof(u32) || desc->addr_offset > size - sizeof(u32))
+	if (offset % sizeof(u32) || size < sizeof(u32) || offset > size - sizeof(u32))
 		return -ERANGE;
 	if (msi_addr)
-		*msi_addr = addr + desc->addr_offset;
+		*msi_addr = addr + offset;
 	return 0;
 }
 EXPORT_SYMBOL_GPL(ntb_msi_peer_addr);
