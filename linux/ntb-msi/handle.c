@@ -404,6 +404,24 @@ void ntb_msi_handle_returned(struct ntb_msi_handle *handle)
 	kfree(handle);
 }
 
+/* As the kernel would call it: with PREEMPT_RT that is in a thread, and locks that handlers take may sleep. */
+static irqreturn_t deliver_here(struct ntb_msi_handle *handle)
+{
+	unsigned long flags;
+	irqreturn_t ret;
+
+	if (IS_ENABLED(CONFIG_PREEMPT_RT)) {
+		local_bh_disable();
+		ret = deliver(handle);
+		local_bh_enable();
+	} else {
+		local_irq_save(flags);
+		ret = deliver(handle);
+		local_irq_restore(flags);
+	}
+	return ret;
+}
+
 /**
  * ntb_msi_handle_sweep() - run the handler for what may have been lost
  * @handle: A handle.
@@ -412,12 +430,8 @@ void ntb_msi_handle_returned(struct ntb_msi_handle *handle)
  */
 void ntb_msi_handle_sweep(struct ntb_msi_handle *handle)
 {
-	unsigned long flags;
-	irqreturn_t ret;
+	irqreturn_t ret = deliver_here(handle);
 
-	local_irq_save(flags);
-	ret = deliver(handle);
-	local_irq_restore(flags);
 	if (ret == IRQ_WAKE_THREAD && handle->client.thread_fn) {
 		mutex_lock(&handle->thread);
 		handle->client.thread_fn(handle->home->virq, handle->client.dev_id);
