@@ -383,6 +383,9 @@ static void end_handle(struct device *dev, void *res)
  *
  * It is freed with the client, or by ntbm_msi_free_irq().
  *
+ * All functions here that may sleep may wait for the end of @thread_fn, of this interrupt or another one: it must not call them, nor
+ * wait for a lock under which somebody calls them.
+ *
  * Context: Process context, may sleep; not in desc_changed().
  * Return: The interrupt's number, above 0; or
  *         -EINVAL  not after ntb_msi_init(), or no handler

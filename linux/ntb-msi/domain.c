@@ -176,8 +176,8 @@ int ntb_msi_domain_create(struct ntb_msi *msi)
 	if (ret)
 		return ret;
 	/*
-	 * Remapping keeps the message and changes its table. Where this turns out to be wrong, store() sees it
-	 * and the device goes on as one whose messages change.
+	 * Remapping keeps the message and changes its table. Where this turns out to be wrong, store() sees it,
+	 * peers are told, and the handler runs for what may have been lost.
 	 */
 	msi->fixed = msi_device_has_isolated_msi(dev) || compat_parent_says_immutable(msi->parent);
 

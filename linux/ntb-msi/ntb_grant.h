@@ -65,7 +65,8 @@ struct ntb_grant_word {
  * struct ntb_grant_ops - what a client is called for
  * @handler:   The interrupt, in hard interrupt context; required. Never runs twice at a time for one grant.
  * @thread_fn: Called in a thread of the interrupt when @handler asks for it, or NULL. Like @handler it must not
- *             call functions of this file that may sleep.
+ *             call functions of this file that may sleep, nor wait for a lock under which somebody calls them, or those
+ *             of <linux/ntb.h> about interrupts: they wait for it.
  * @changed:   There is something to say to a peer, see ntb_grant_word(); required. In process context with no lock
  *             held; may sleep and call every function of this file, but not wait for @freed. Not twice at a time
  *             for one grant; what happens meanwhile leads to one more call.
