@@ -314,13 +314,16 @@ static void refresh_descs(struct ntb_msi *msi)
 
 /**
  * ntb_msi_setup_mws() - open the windows through which peers reach this host's interrupts
- * @ntb: NTB device after ntb_msi_init(), with its link up.
+ * @ntb: NTB device after ntb_msi_init(), with the link to some peer up.
+ *
+ * For peers whose links are up. One that comes later needs another call, which may choose another window for all.
  *
  * Context: Process context, may sleep; a work after a link event.
  * Return: 0, or
- *         -EINVAL  not after ntb_msi_init()
- *         -ERANGE  the bridge's windows cannot show the interrupts
- *         other    what the bridge's driver says; then all windows are closed
+ *         -EINVAL    not after ntb_msi_init()
+ *         -ENOTCONN  the links to all peers are down
+ *         -ERANGE    the bridge's windows cannot show the interrupts
+ *         other      what the bridge's driver says; then all windows are closed
  */
 int ntb_msi_setup_mws(struct ntb_dev *ntb)
 {

@@ -69,13 +69,16 @@ static int open_at(struct ntb_msi *msi, unsigned int peer, u64 base, resource_si
  * @peer: Index of the peer.
  *
  * Context: Process context, may sleep, ->lock is held.
- * Return: 0, or what the bridge's driver says: then it is closed, unless that fails too, which is said in the log.
+ * Return: 0, -ENOTCONN if its link is down, or what the bridge's driver says: then it is closed, unless that fails too, which is
+ *         said in the log.
  */
 int ntb_msi_window_open(struct ntb_msi *msi, unsigned int peer)
 {
 	int ret;
 
 	lockdep_assert_held(&msi->lock);
+	if (!(ntb_link_is_up(msi->ntb, NULL, NULL) & BIT_ULL(peer)))
+		return -ENOTCONN;
 	ret = open_at(msi, peer, msi->base, msi->size);
 	if (ret)
 		ntb_msi_window_close(msi, peer);
@@ -132,28 +135,34 @@ int ntb_msi_windows_close(struct ntb_msi *msi)
 }
 
 /**
- * ntb_msi_windows_open() - choose a window and open it to all peers
+ * ntb_msi_windows_open() - choose a window and open it to all peers whose links are up
  * @msi: Device; ->base and ->size are set on success.
  *
- * Who holds a grant goes on with its offset: then the window stays where it is.
+ * Who holds a grant goes on with its offset: then the window stays where it is. A window that was opened before its link went down
+ * goes with the others.
  *
  * Context: Process context, may sleep, ->lock is held.
- * Return: 0, or what ntb_msi_window_find() says: then nothing has changed; or what the bridge's driver says: then all windows are
- *         closed.
+ * Return: 0, or what ntb_msi_window_find() says, or -ENOTCONN: then nothing has changed; or what the bridge's driver says: then all
+ *         windows are closed.
  */
 int ntb_msi_windows_open(struct ntb_msi *msi)
 {
 	resource_size_t size = msi->size;
 	u64 base = msi->base;
 	unsigned int peer;
+	u64 up;
 	int ret;
 
 	lockdep_assert_held(&msi->lock);
+	up = ntb_link_is_up(msi->ntb, NULL, NULL);
+	if (!up)
+		return -ENOTCONN;
 	ret = ntb_msi_grants_are_told(msi) ? 0 : ntb_msi_window_find(msi, &base, &size);
 	if (ret)
 		return ret;
 	for (peer = 0; peer < msi->nr_peers && !ret; peer++)
-		ret = open_at(msi, peer, base, size);
+		if (up & BIT_ULL(peer) || msi->peer_mws[peer].may_be_open)
+			ret = open_at(msi, peer, base, size);
 	if (ret) {
 		/* Some may be where the new window is, and others where the old one was. */
 		ntb_msi_windows_close(msi);

@@ -221,7 +221,7 @@ void ntb_msi_grants_show(struct ntb_msi *msi, struct seq_file *m)
 
 /**
  * ntb_grant_request() - request an interrupt that peers can be granted
- * @ntb:  NTB device after ntb_msi_init(), with its link up when it is the first interrupt.
+ * @ntb:  NTB device after ntb_msi_init(), with the link to some peer up when it is the first interrupt.
  * @ops:  What the client is called for; stays where it is until the last call.
  * @ctx:  Context of these calls.
  * @name: Name in /proc/interrupts, the device's if NULL; copied.
@@ -233,7 +233,7 @@ void ntb_msi_grants_show(struct ntb_msi *msi, struct seq_file *m)
  * Context: Process context, may sleep.
  * Return: 0, or
  *         -EINVAL    not after ntb_msi_init(), or an operation is missing
- *         -ENOTCONN  there is no window yet, and the link is down, so that none can be chosen
+ *         -ENOTCONN  there is no window yet, and the links to all peers are down, so that none can be chosen
  *         -ERANGE    the bridge's windows cannot show the interrupts
  *         -ENOSPC    no interrupts left, or the window shows none of those
  *         -ENOMEM    no memory
@@ -478,14 +478,14 @@ EXPORT_SYMBOL_GPL(ntb_grant_free);
 
 /**
  * ntb_grant_open() - let a peer reach this host's interrupts
- * @ntb:  NTB device after ntb_msi_init(), with its link up.
- * @peer: Index of the peer. It has said that it uses nothing that it was told before its window was closed.
+ * @ntb:  NTB device after ntb_msi_init().
+ * @peer: Index of the peer, whose link is up. It has said that it uses nothing that it was told before its window was closed.
  *
  * Context: Process context, may sleep.
  * Return: 0, or
  *         -EINVAL    not after ntb_msi_init()
  *         -ERANGE    no such peer, or the bridge's windows cannot show the interrupts
- *         -ENOTCONN  the link is down
+ *         -ENOTCONN  the link to the peer is down
  *         other      what the bridge's driver says; then the window is closed, and all grants of the peer are taken back
  */
 int ntb_grant_open(struct ntb_dev *ntb, unsigned int peer)

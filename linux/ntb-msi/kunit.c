@@ -231,26 +231,6 @@ static void window_shows_as_many_fixed_messages_as_it_can(struct kunit *test)
 
 /* Opening and closing. */
 
-static struct fake *two_peers(struct kunit *test)
-{
-	struct fake *fake = test->priv;
-
-	fake->msi->nr_peers = 2;
-	return fake;
-}
-
-static void expect_windows(struct kunit *test, u64 base, resource_size_t size)
-{
-	struct fake *fake = test->priv;
-	unsigned int peer;
-
-	for (peer = 0; peer < 2; peer++) {
-		KUNIT_EXPECT_EQ_MSG(test, fake->windows[peer].base, base, "peer %u", peer);
-		KUNIT_EXPECT_EQ_MSG(test, fake->windows[peer].size, size, "peer %u", peer);
-		KUNIT_EXPECT_EQ_MSG(test, fake->msi->peer_mws[peer].may_be_open, size != 0, "peer %u", peer);
-	}
-}
-
 static void window_is_closed_whatever_signal_its_task_has(struct kunit *test)
 {
 	struct fake *fake = two_peers(test);
@@ -344,6 +324,41 @@ static void failed_opening_keeps_the_window_that_offsets_are_for(struct kunit *t
 	fake->told = false;
 	KUNIT_EXPECT_EQ(test, ntb_msi_windows_open(msi), 0);
 	KUNIT_EXPECT_EQ(test, msi->base, base + SZ_64K);
+	expect_windows(test, msi->base, msi->size);
+	mutex_unlock(&msi->lock);
+}
+
+static void peers_whose_links_are_down_do_not_matter(struct kunit *test)
+{
+	struct fake *fake = two_peers(test);
+	struct ntb_msi *msi = fake->msi;
+	unsigned int cpu = cpumask_first(cpu_online_mask);
+
+	mutex_lock(&msi->lock);
+	memset(msi->cpu_addr, 0, nr_cpu_ids * sizeof(*msi->cpu_addr));
+	msi->cpu_addr[cpu] = FIRST_ADDR + SZ_64K + 16;
+	fake->links = 0;
+	KUNIT_EXPECT_EQ(test, ntb_msi_windows_open(msi), -ENOTCONN);
+	KUNIT_EXPECT_EQ(test, ntb_msi_window_choose(msi), -ENOTCONN);
+	/* The other one can do nothing at all, but is not there. */
+	fake->links = BIT_ULL(0);
+	fake->size_max = 0;
+	KUNIT_EXPECT_EQ(test, ntb_msi_windows_open(msi), 0);
+	KUNIT_EXPECT_NE(test, fake->windows[0].size, 0);
+	KUNIT_EXPECT_EQ(test, fake->windows[1].size, 0);
+	KUNIT_EXPECT_FALSE(test, msi->peer_mws[1].may_be_open);
+	KUNIT_EXPECT_EQ(test, ntb_msi_window_open(msi, 1), -ENOTCONN);
+	KUNIT_EXPECT_FALSE(test, msi->peer_mws[1].may_be_open);
+	fake->size_max = SZ_1M;
+	fake->links = BIT_ULL(0) | BIT_ULL(1);
+	KUNIT_EXPECT_EQ(test, ntb_msi_windows_open(msi), 0);
+	expect_windows(test, msi->base, msi->size);
+
+	/* What a peer had when its link went down is not left where offsets mean something else. */
+	fake->links = BIT_ULL(1);
+	msi->cpu_addr[cpu] = FIRST_ADDR + SZ_128K + 16;
+	KUNIT_EXPECT_EQ(test, ntb_msi_windows_open(msi), 0);
+	KUNIT_EXPECT_EQ(test, msi->base, FIRST_ADDR + SZ_128K);
 	expect_windows(test, msi->base, msi->size);
 	mutex_unlock(&msi->lock);
 }
@@ -749,6 +764,7 @@ static struct kunit_case cases[] = { KUNIT_CASE_PARAM(window_is_the_smallest_tha
 				     KUNIT_CASE(window_that_was_never_open_is_left_alone_and_its_peer_holds_nothing),
 				     KUNIT_CASE(failed_opening_leaves_no_window_open),
 				     KUNIT_CASE(failed_opening_keeps_the_window_that_offsets_are_for),
+				     KUNIT_CASE(peers_whose_links_are_down_do_not_matter),
 				     KUNIT_CASE(second_line_lets_the_handler_run_again),
 				     KUNIT_CASE_SLOW(two_lines_at_once_lose_nothing),
 				     KUNIT_CASE(handle_that_is_not_live_does_not_run),

@@ -26,6 +26,7 @@ struct fake {
 		u64 base;
 		resource_size_t size;
 	} windows[2];
+	u64 links;		    /* a bit for each peer: its link is up */
 	int refuses;		    /* peer whose window is written, and then the driver fails; or -1 */
 	bool stuck;		    /* no window can be closed */
 	unsigned int nr_interrupts; /* calls that a signal ends */
@@ -197,7 +198,7 @@ static int fake_peer_port_number(struct ntb_dev *ntb, int peer)
 
 static u64 fake_link_is_up(struct ntb_dev *ntb, enum ntb_speed *speed, enum ntb_width *width)
 {
-	return ~0ULL;
+	return container_of(ntb, struct fake, ntb)->links;
 }
 
 static int fake_mw_count(struct ntb_dev *ntb, int peer)
@@ -287,6 +288,7 @@ static int fake_init(struct kunit *test)
 	fake->size_max = SZ_1M;
 	fake->nr_lines = 64;
 	fake->refuses = -1;
+	fake->links = BIT_ULL(0) | BIT_ULL(1);
 	fake->ntb.ops = &fake_ops;
 	fake->ntb.ctx = fake;
 	spin_lock_init(&fake->ntb.ctx_lock);
@@ -390,6 +392,26 @@ static unsigned int other_cpu(unsigned int cpu)
 {
 	return cpu == cpumask_first(cpu_online_mask) ? cpumask_next(cpu, cpu_online_mask)
 						     : cpumask_first(cpu_online_mask);
+}
+
+static struct fake *two_peers(struct kunit *test)
+{
+	struct fake *fake = test->priv;
+
+	fake->msi->nr_peers = 2;
+	return fake;
+}
+
+static void expect_windows(struct kunit *test, u64 base, resource_size_t size)
+{
+	struct fake *fake = test->priv;
+	unsigned int peer;
+
+	for (peer = 0; peer < 2; peer++) {
+		KUNIT_EXPECT_EQ_MSG(test, fake->windows[peer].base, base, "peer %u", peer);
+		KUNIT_EXPECT_EQ_MSG(test, fake->windows[peer].size, size, "peer %u", peer);
+		KUNIT_EXPECT_EQ_MSG(test, fake->msi->peer_mws[peer].may_be_open, size != 0, "peer %u", peer);
+	}
 }
 
 #endif

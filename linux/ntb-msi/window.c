@@ -83,7 +83,7 @@ int ntb_msi_measure(struct ntb_msi *msi)
 	return 0;
 }
 
-/* What the bridge can do, for all peers at once, as one (offset, data) goes to all of them. */
+/* What the bridge can do for all peers whose links are up, as one (offset, data) goes to all of them. */
 struct limits {
 	resource_size_t addr_align;
 	resource_size_t size_align;
@@ -93,7 +93,7 @@ struct limits {
 static int get_limits(struct ntb_dev *ntb, struct limits *out)
 {
 	resource_size_t addr_align, size_align, size_max;
-	int peer, idx, ret;
+	int peer, idx, ret, nr_up = 0;
 
 	*out = (struct limits){ .addr_align = 1, .size_align = 1, .size_max = ~(resource_size_t)0 };
 	for (peer = 0; peer < ntb_peer_port_count(ntb); peer++) {
@@ -101,13 +101,16 @@ static int get_limits(struct ntb_dev *ntb, struct limits *out)
 		if (idx < 0)
 			return idx;
 		ret = ntb_mw_get_align(ntb, peer, idx, &addr_align, &size_align, &size_max);
+		if (ret == -ENOTCONN)
+			continue;
 		if (ret)
 			return ret;
+		nr_up++;
 		out->addr_align = max(out->addr_align, addr_align);
 		out->size_align = max(out->size_align, size_align);
 		out->size_max = min(out->size_max, size_max);
 	}
-	return 0;
+	return nr_up ? 0 : -ENOTCONN;
 }
 
 /* The smallest window that shows [lo, hi]: a power of two, aligned to itself, which is what all bridges can do. */
@@ -171,8 +174,9 @@ static bool address_range(struct ntb_msi *msi, u64 limit, u64 *lo, u64 *hi)
  *
  * Context: Process context, ->lock is held.
  * Return: 0, or
- *         -ERANGE  the bridge cannot show what is needed
- *         other    what ntb_mw_get_align() says
+ *         -ENOTCONN  the links to all peers are down, so nobody knows what the bridge can do
+ *         -ERANGE    the bridge cannot show what is needed
+ *         other      what ntb_mw_get_align() says
  */
 int ntb_msi_window_find(struct ntb_msi *msi, u64 *base, resource_size_t *size)
 {
