@@ -29,7 +29,7 @@ static const char usage[] =
 	"\n"
 	"  --cpus N          CPUs of each host, 1 to 256 (default: 8)\n"
 	"  --irqs N          NTB interrupts of each host, 1 to 65000 (default: 1000); without\n"
-	"                    remapping and with it a CPU has 200 vectors\n"
+	"                    remapping and with it a CPU has 200 vectors, and with it 32767 fit\n"
 	"  --vectors N       entries of each function's MSI-X table, 3 to 64 (default: 4)\n"
 	"  --rounds N        messages to each interrupt, 1 to 100000 (default: 200)\n"
 	"  --parent KIND     \"remap\" or \"vector\" for both hosts, or \"mixed\": remapping on the\n"
