@@ -8,6 +8,7 @@ DESTDIR :=
 GUEST_REPEAT := 20
 FUZZ_SECONDS := 60
 FRESH := run
+PARTS :=
 
 .DEFAULT_GOAL := all
 .PHONY: all help run run-guests check check-repeat check-kernel check-fresh bench lint fuzz install uninstall deb check-deb check-deb-fresh clean deps-build deps-check deps-guest
@@ -45,9 +46,9 @@ check: deps-check ## all tests, in all builds, and the guests
 check-repeat: deps-guest all ## upstream's self-test, 20 times per way of running it
 	@tests/guest/run --repeat $(GUEST_REPEAT)
 
-check-kernel: all ## the series for Linux: applied, built at every step, booted in guests
+check-kernel: all ## the series for Linux: applied, built at every step, booted in guests; PARTS=x,y for some
 	@scripts/deps build guest kernel
-	@tests/kernel/run
+	@tests/kernel/run $(if $(PARTS),--only $(PARTS))
 
 check-fresh: ## the targets that FRESH names, in a fresh Debian 12, which is fetched
 	@scripts/deps fresh

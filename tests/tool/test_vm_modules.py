@@ -18,7 +18,7 @@ TOP = pathlib.Path(__file__).resolve().parent.parent.parent
 sys.path.insert(0, str(TOP / "vm"))
 
 # pylint: disable=wrong-import-position
-from ontb_vm import initramfs, kernel, modfile, ownmodule  # noqa: E402
+from ontb_vm import debian, initramfs, kernel, modfile, ownmodule  # noqa: E402
 from ontb_vm.cache import KitError  # noqa: E402
 
 RELEASE = "6.12.99-test"
@@ -255,6 +255,18 @@ def test_make_gets_the_symbols_and_the_define_of_the_guests_modules(case):
     refused(lambda: ownmodule.made(folder), str(folder), "obj-m is empty")
     (folder / "modules.order").write_text("sub/x.o\n", encoding="ascii")
     refused(lambda: ownmodule.made(folder), "sub/x.ko", "has not left it")
+
+
+def test_a_root_without_mounts_has_what_compilers_look_for(case):
+    """Where root may not mount, a chroot has no /proc: objtool of Linux 7.x ends without its own limits."""
+    top = pathlib.Path(case.folder) / "root"
+    debian.new_root(top)
+    if os.geteuid():
+        raise tap.Skip("only root can make a device")
+    equal(debian.plain_chroot(top)[-1], str(top))
+    check("Max stack size" in (top / "proc/self/limits").read_text(encoding="ascii"), "no limits")
+    check((top / "dev/null").is_char_device(), "no null device")
+    debian.plain_chroot(top)
 
 
 def test_reload_refuses_what_it_cannot_load(case):

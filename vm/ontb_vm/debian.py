@@ -250,12 +250,18 @@ def _namespace():
     return space, tried.returncode == 0
 
 
-def _plain_chroot(top):
-    """The words of a chroot where root may not mount; programs find a null device all the same."""
+def plain_chroot(top):
+    """The words of a chroot where root may not mount.
+
+    Programs find a null device all the same, and the file by which objtool of Linux 7.x learns how large its stack may be.
+    """
     null = top / "dev/null"
     if not null.exists():
         os.mknod(null, 0o666 | 0o020000, os.makedev(1, 3))
         os.chmod(null, 0o666)
+    limits = top / "proc/self/limits"
+    limits.parent.mkdir(exist_ok=True)
+    limits.write_text(pathlib.Path("/proc/self/limits").read_text(encoding="ascii"), encoding="ascii")
     return [shutil.which("chroot") or "/usr/sbin/chroot", str(top)]
 
 
@@ -281,7 +287,7 @@ def inside(top, argv, shown=()):
         for here, there in pairs:
             shutil.rmtree(there, ignore_errors=True)
             shutil.copytree(here, there, symlinks=True, dirs_exist_ok=True)
-        yield [*_plain_chroot(top), *argv], ENVIRONMENT
+        yield [*plain_chroot(top), *argv], ENVIRONMENT
         for here, there in pairs:
             _copy_back(there, here)
     except OSError as error:
