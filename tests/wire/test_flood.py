@@ -109,14 +109,19 @@ def test_the_same_interrupt_again_and_again_is_not_lost(case):
         equal(victim.wait_write(), (INTERRUPTS, b"same"))
 
 
-def test_a_flood_of_data_to_a_host_that_does_not_read(case):
-    server = serve(case, "--ports", "4")
+def pair_and_bystanders(case, *options):
+    """A server, a host that shows 2 MiB which it keeps to itself, its peer, and two others."""
+    server = serve(case, "--ports", "4", *options)
     victim, flooder = Host(server, 0), Host(server, 1)
     case.stack.callback(victim.close)
     case.stack.callback(flooder.close)
     victim.map(0, 4 * MIB)
     victim.show(0, 2 * MIB)
-    bystanders = Bystanders(case, server)
+    return server, victim, flooder, Bystanders(case, server)
+
+
+def test_a_flood_of_data_to_a_host_that_does_not_read(case):
+    server, victim, flooder, bystanders = pair_and_bystanders(case)
     before = server.memory()
     for idx in range(100):
         flooder.post(BAR_DIRECT, idx, bytes([idx]) * MIB)
@@ -211,13 +216,7 @@ def test_a_host_that_asks_for_much_and_does_not_read_the_answers(case):
 
 
 def test_large_reads_that_wait_for_a_host_that_does_not_answer(case):
-    server = serve(case, "--ports", "4", "--completion-timeout", "300")
-    victim, flooder = Host(server, 0), Host(server, 1)
-    case.stack.callback(victim.close)
-    case.stack.callback(flooder.close)
-    victim.map(0, 4 * MIB)
-    victim.show(0, 2 * MIB)
-    bystanders = Bystanders(case, server)
+    server, victim, flooder, bystanders = pair_and_bystanders(case, "--completion-timeout", "300")
     before = server.memory()
     count = 200
     flooder.raw(message(REGION_READ, access(BAR_DIRECT, 0, MAX_XFER)) * count)
